@@ -1,0 +1,185 @@
+"""The one door to TensorFlow, JAX and PyTorch.
+
+Networks and losses are written in `keras.layers` and `keras.ops`, which run on
+all three. What differs is how a gradient is taken and applied, and that is all
+there is here: a `train_step` built from these few functions is the same source
+on every backend.
+
+- `minimize`: one step of one player.
+- `minimize_jointly`: one simultaneous step of several players.
+- `vjp`: a forward pass kept, so that two players can share it.
+- `gradient`: derivative with respect to an input, itself differentiable.
+- `portable`: the decorator of every `train_step`.
+- `SeedGenerator`: noise that differs from replica to replica.
+- `inference`: a network as a compiled function of NumPy arrays.
+
+Each backend is one file with the same functions: `tensorflow.py` is the
+reference, `jax.py` and `torch.py` follow it.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+
+if keras.backend.backend() == "tensorflow":
+    from keras_gans.backend import tensorflow as engine
+elif keras.backend.backend() == "jax":
+    from keras_gans.backend import jax as engine
+elif keras.backend.backend() == "torch":
+    from keras_gans.backend import torch as engine
+else:
+    raise ImportError(
+        "keras_gans trains on TensorFlow, JAX and PyTorch. Received: "
+        f"KERAS_BACKEND={keras.backend.backend()}. Set KERAS_BACKEND to "
+        "'tensorflow', 'jax' or 'torch' before Keras is imported."
+    )
+
+gradient = engine.gradient
+inference = engine.inference
+num_replicas = engine.num_replicas
+portable = engine.portable
+synchronize = engine.synchronize
+
+
+def vjp(fn: Callable, variables: Sequence[keras.Variable]) -> tuple:
+    """Run `fn()` once and keep the way back from its output to `variables`.
+
+    A vector-Jacobian product. Two players of a game may share the generator's
+    forward pass, which then is computed once, and whose BatchNorm statistics
+    move once:
+
+    ```python
+    generated = vjp(lambda: generator(z, training=True), generator_variables)
+    fake = generated[0]
+    minimize(d_loss, d_optimizer, d_variables)       # looks at `fake`
+    minimize(g_loss, g_optimizer, g_variables, through=generated)
+    ```
+
+    Args:
+        fn: Function of no arguments that returns one tensor.
+        variables: The `keras.Variable`s to which `pullback` carries a gradient.
+
+    Returns:
+        `(output, pullback)`. `pullback(cotangent)` maps a gradient with respect
+        to `output` to a list of gradients with respect to `variables`.
+    """
+    output, _, pullback = engine.vjp(lambda: ((fn(),), None), variables)
+    return output[0], lambda cotangent: pullback([cotangent])
+
+
+def minimize(
+    loss_fn: Callable,
+    optimizer: keras.optimizers.Optimizer,
+    variables: Sequence[keras.Variable],
+    through: tuple | None = None,
+) -> tuple[Any, Any]:
+    """Take one step of `optimizer` down the gradient of `loss_fn`.
+
+    The gradient enters the backward pass already multiplied by the optimizer's
+    loss scale (mixed precision) and divided by the number of replicas (Keras
+    optimizers sum over replicas, and a loss is a mean), so the reported loss
+    needs no correction.
+
+    Args:
+        loss_fn: Function that returns the scalar loss, or `(loss, aux)` with
+            whatever else the step needs later. On JAX nothing else leaves the
+            function. It takes no argument, or, with `through`, the output.
+        optimizer: The Keras optimizer, built for exactly `variables`.
+        variables: The `keras.Variable`s that move.
+        through: What `vjp` returned for `variables`. `loss_fn` is then
+            differentiated at that output, and the gradient goes on from there.
+
+    Returns:
+        `(loss, aux)`; `aux` is None where `loss_fn` returns a loss alone.
+    """
+    if through is None:
+        (loss,), aux, pullback = engine.vjp(_one_loss(loss_fn), variables)
+        gradients = pullback([_first_cotangent(optimizer, loss)])
+    else:
+        output, to_variables = through
+        (loss,), aux, pullback = engine.vjp(
+            _one_loss(loss_fn), inputs=[output]
+        )
+        (to_output,) = pullback([_first_cotangent(optimizer, loss)])
+        gradients = to_variables(to_output)
+    engine.apply(optimizer, gradients, variables)
+    return loss, aux
+
+
+def minimize_jointly(losses_fn: Callable, *players: tuple) -> tuple[Any, Any]:
+    """Take one simultaneous step of several players of a game.
+
+    Every player's gradient is taken at the same point, from one shared forward
+    pass, before anyone moves.
+
+    Args:
+        losses_fn: Function of no arguments that returns `(losses, aux)`, one
+            scalar loss a player.
+        *players: `(optimizer, variables)` of each player, in the same order.
+
+    Returns:
+        `(losses, aux)`.
+    """
+    everyone = [v for _, variables in players for v in variables]
+    losses, aux, pullback = engine.vjp(losses_fn, everyone)
+    gradients, start = [], 0
+    for i, (optimizer, variables) in enumerate(players):
+        stop = start + len(variables)
+        cotangents = [None] * len(players)
+        cotangents[i] = _first_cotangent(optimizer, losses[i])
+        gradients.append(pullback(cotangents, wrt=slice(start, stop)))
+        start = stop
+    for (optimizer, variables), player_gradients in zip(
+        players, gradients, strict=True
+    ):
+        engine.apply(optimizer, player_gradients, variables)
+    return losses, aux
+
+
+def _one_loss(loss_fn: Callable) -> Callable:
+    """Give every `loss_fn` the form `((loss,), aux)` that the engines take."""
+
+    def losses_fn(*inputs):
+        result = loss_fn(*inputs)
+        loss, aux = result if isinstance(result, tuple) else (result, None)
+        return (loss,), aux
+
+    return losses_fn
+
+
+def _first_cotangent(optimizer: keras.optimizers.Optimizer, loss: Any) -> Any:
+    """Where the backward pass starts: d(scaled loss / replicas) / d(loss)."""
+    cotangent = optimizer.scale_loss(1.0) / num_replicas()
+    dtype = keras.backend.standardize_dtype(loss.dtype)
+    return keras.ops.cast(cotangent, dtype)
+
+
+class SeedGenerator(keras.random.SeedGenerator):
+    """A `keras.random.SeedGenerator` whose noise differs between replicas.
+
+    Keras keeps one state for all replicas, so each would draw the same latents
+    and the generator would see a batch of copies. Here the replica's number is
+    folded into every seed; with one replica the seeds are Keras's own.
+
+    Args:
+        seed: The initial seed. None draws one, which
+            `keras.utils.set_random_seed` makes repeatable.
+    """
+
+    def __init__(self, seed: int | None = None, **kwargs: Any):
+        # Never None for Keras: PyTorch's dropout would take its global
+        # generator then, whose state no file holds.
+        seed = random.randint(1, 10**9) if seed is None else seed
+        super().__init__(seed, **kwargs)
+
+    def next(self, ordered: bool = True) -> Any:
+        seed = super().next(ordered)
+        if num_replicas() == 1:
+            return seed
+        # A large odd stride: neighbouring user seeds never meet.
+        shift = engine.replica_id() * 40503
+        return seed + keras.ops.cast(
+            keras.ops.stack([shift, 0 * shift]), seed.dtype
+        )

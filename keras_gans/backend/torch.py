@@ -1,0 +1,84 @@
+"""PyTorch: eager, so every function here is a few lines around autograd."""
+
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+import torch
+
+
+def vjp(
+    fn: Callable,
+    variables: Sequence[keras.Variable] = (),
+    inputs: Sequence[torch.Tensor] = (),
+) -> tuple:
+    """Run `fn(*inputs) -> (outputs, aux)` and keep the way back.
+
+    Returns:
+        `(outputs, aux, pullback)`, as in the TensorFlow engine.
+    """
+    # A fresh leaf: what lies before an input has a pullback of its own.
+    inputs = [x.detach().requires_grad_() for x in inputs]
+    sources = [v.value for v in variables] + inputs
+    with torch.enable_grad():
+        outputs, aux = fn(*inputs)
+
+    def pullback(cotangents, wrt=slice(None)):
+        used = [i for i, c in enumerate(cotangents) if c is not None]
+        return list(
+            torch.autograd.grad(
+                [outputs[i] for i in used],
+                sources[wrt],
+                [cotangents[i] for i in used],
+                retain_graph=True,  # a joint step pulls back twice
+                allow_unused=True,
+            )
+        )
+
+    return [y.detach() for y in outputs], aux, pullback
+
+
+def apply(
+    optimizer: keras.optimizers.Optimizer,
+    gradients: Sequence[torch.Tensor],
+    variables: Sequence[keras.Variable],
+) -> None:
+    """Move `variables` by one step."""
+    with torch.no_grad():
+        optimizer.apply(gradients, variables)
+
+
+def gradient(fn: Callable, x: torch.Tensor) -> torch.Tensor:
+    """Derivative of `sum(fn(x))` with respect to `x`, differentiable again."""
+    if not x.requires_grad:
+        x = x.detach().requires_grad_()
+    with torch.enable_grad():
+        return torch.autograd.grad(fn(x).sum(), x, create_graph=True)[0]
+
+
+def portable(train_step: Callable) -> Callable:
+    """Mark a `train_step(self, data)`; PyTorch runs it as it is."""
+    return train_step
+
+
+def num_replicas() -> int:
+    return 1
+
+
+def replica_id() -> int:
+    return 0
+
+
+def synchronize(model: keras.Model) -> None:
+    """Variables always hold their values here; see the JAX engine."""
+
+
+def inference(network: keras.Model) -> Callable[..., np.ndarray]:
+    """Wrap `network(x, training=False)` as a function of NumPy arrays."""
+
+    def call(*x):
+        with torch.no_grad():
+            x = x if len(x) > 1 else x[0]
+            return keras.ops.convert_to_numpy(network(x, training=False))
+
+    return call

@@ -1,0 +1,105 @@
+"""Layers that more than one paper uses."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_gans.backend import SeedGenerator
+from keras_gans.registry import serializable
+
+
+@serializable
+class Dropout(keras.layers.Layer):
+    """Dropout whose masks differ between replicas, and come back on a resume.
+
+    Keras's own draws the same mask on every replica, and on PyTorch takes it
+    from a global state that no file holds. Kept units are scaled by
+    1 / (1 - rate) in training.
+
+    Args:
+        rate: Share of units set to zero, in [0, 1).
+
+    Input and output: any shape.
+    """
+
+    def __init__(self, rate: float, **kwargs: Any):
+        super().__init__(**kwargs)
+        if not 0.0 <= rate < 1.0:
+            raise ValueError(
+                "Expected `rate` in [0, 1), the share of units set to zero. "
+                f"Received: rate={rate}. The original GAN's are 0.2 and 0.5."
+            )
+        self.rate = rate
+        self.seed_generator = SeedGenerator()
+        self.built = True
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        if not training or self.rate == 0.0:
+            return x
+        return keras.random.dropout(x, self.rate, seed=self.seed_generator)
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        return input_shape
+
+    def get_config(self) -> dict:
+        return super().get_config() | {"rate": self.rate}
+
+
+@serializable
+class Maxout(keras.layers.Layer):
+    """The largest of several affine maps, unit by unit (Goodfellow et al. 2013).
+
+    h_i(x) = max_j (x^T W_ij + b_ij), j = 1 .. pieces. Learns its own convex
+    activation. "Maxout Networks", arXiv:1302.4389, eq. 1.
+
+    Args:
+        units: Number of outputs.
+        pieces: k, affine maps a unit.
+        kernel_initializer: Initializer of W; biases start at zero.
+
+    Input: `[batch, features]`. Output: `[batch, units]`.
+
+    Example:
+
+    ```python
+    keras_gans.layers.Maxout(240, pieces=5)
+    ```
+    """
+
+    def __init__(
+        self,
+        units: int,
+        pieces: int,
+        kernel_initializer: Any = "glorot_uniform",
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.units = units
+        self.pieces = pieces
+        self.affine = keras.layers.Dense(
+            units * pieces,
+            kernel_initializer=kernel_initializer,
+            dtype=self.dtype_policy,
+            name="affine",
+        )
+
+    def build(self, input_shape: tuple) -> None:
+        self.affine.build(input_shape)
+        self.built = True
+
+    def call(self, x: Any) -> Any:
+        pieces = ops.reshape(self.affine(x), (-1, self.units, self.pieces))
+        return ops.max(pieces, axis=-1)
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        return (*input_shape[:-1], self.units)
+
+    def get_config(self) -> dict:
+        return super().get_config() | {
+            "units": self.units,
+            "pieces": self.pieces,
+            "kernel_initializer": keras.initializers.serialize(
+                self.affine.kernel_initializer
+            ),
+        }
