@@ -130,9 +130,11 @@ def save_gif(
     if len(pictures) == 0:
         raise ValueError("Expected at least one picture. Received: none.")
     frames = [_pillow(_enlarge(picture, scale)) for picture in pictures]
-    if frames[-1].mode != "L":
-        # One palette for all, the last picture's: colours do not flicker.
-        palette = frames[-1].convert("RGB").quantize(256)
+    if frames[0].mode != "L":
+        # One palette for all, from pictures of the whole run: colours do not
+        # flicker.
+        some = pictures[:: -(-len(pictures) // 16)]
+        palette = _pillow(np.concatenate(some)).convert("RGB").quantize(256)
         frames = [f.convert("RGB").quantize(palette=palette) for f in frames]
     milliseconds = int(1000 * seconds)
     durations = [milliseconds] * (len(frames) - 1) + [10 * milliseconds]

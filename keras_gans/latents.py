@@ -95,7 +95,10 @@ def spherical_path(
     t = np.linspace(0.0, 1.0, steps, dtype=np.float64)[None, :, None]
     a, b = start[:, None].astype(np.float64), end[:, None].astype(np.float64)
     lengths = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
-    cosine = (a * b).sum(-1) / np.maximum(lengths, 1e-12)
+    nowhere = lengths < 1e-12  # an end at the origin has no direction
+    cosine = np.where(
+        nowhere, 1.0, (a * b).sum(-1) / np.where(nowhere, 1.0, lengths)
+    )
     angle = np.arccos(np.clip(cosine, -1.0, 1.0))[..., None]
     sine = np.sin(angle)
     parallel = sine < 1e-6

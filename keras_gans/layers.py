@@ -48,10 +48,10 @@ class Dropout(keras.layers.Layer):
 
 @serializable
 class Maxout(keras.layers.Layer):
-    """The largest of several affine maps, unit by unit (Goodfellow et al. 2013).
+    """The largest of several affine maps, unit by unit.
 
     h_i(x) = max_j (x^T W_ij + b_ij), j = 1 .. pieces. Learns its own convex
-    activation. "Maxout Networks", arXiv:1302.4389, eq. 1.
+    activation. Goodfellow et al., "Maxout Networks", arXiv:1302.4389, eq. 1.
 
     Args:
         units: Number of outputs.

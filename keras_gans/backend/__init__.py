@@ -99,9 +99,7 @@ def minimize(
         gradients = pullback([_first_cotangent(optimizer, loss)])
     else:
         output, to_variables = through
-        (loss,), aux, pullback = engine.vjp(
-            _one_loss(loss_fn), inputs=[output]
-        )
+        (loss,), aux, pullback = engine.vjp(_one_loss(loss_fn), inputs=[output])
         (to_output,) = pullback([_first_cotangent(optimizer, loss)])
         gradients = to_variables(to_output)
     engine.apply(optimizer, gradients, variables)

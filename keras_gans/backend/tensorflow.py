@@ -1,7 +1,6 @@
 """TensorFlow: the reference engine, and the one that distributes."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import keras
 import numpy as np

@@ -176,11 +176,14 @@ class GenerativeModel(keras.Model):
                 infinity, or are none; if labels come to a model without.
         """
         x, y = inputs.checked(self, x, y, kwargs.get("steps_per_epoch"))
+        if not (hasattr(x, "shape") or getattr(x, "num_batches", None)):
+            kwargs.setdefault("shuffle", False)  # Keras would warn: it cannot
         if not self.compiled:
             self.compile()
-        if hasattr(x, "shape") and int(self.optimizer.iterations) == 0:
+        if hasattr(x, "shape") and self.optimizer.iterations.numpy() == 0:
             self.adapt(ops.convert_to_numpy(x))
-        return super().fit(x, y, **kwargs)
+        with inputs.plain_errors():
+            return super().fit(x, y, **kwargs)
 
     def adapt(self, images: np.ndarray) -> None:
         """Take from the training images what the paper takes before step 1.
@@ -208,7 +211,7 @@ class GenerativeModel(keras.Model):
 
     @property
     def sampler(self) -> keras.Model:
-        """The network that makes images: the EMA generator where there is one."""
+        """The network that makes images: the EMA generator, if there is one."""
         return self.ema_generator or self.generator
 
     def call(self, inputs: Any, training: bool = False) -> Any:

@@ -10,7 +10,8 @@ Deviations:
 - Sizes other than 64 stack fewer or more stride-2 stages on the same 4x4 base;
   28x28 stands on a 7x7 base. At 64 the network is the original.
 - The discriminator returns logits; the sigmoid is in the loss.
-- The last, ragged batch of an epoch trains like the others, as there.
+- BatchNorm's moving variance, used when sampling, averages the batches' biased
+  variances; PyTorch's averages the unbiased ones, larger by n / (n - 1).
 """
 
 from typing import Any
@@ -108,9 +109,9 @@ def build_discriminator(
         if i > 0:  # not on the first layer
             x = batch_norm(x)
         x = layers.LeakyReLU(0.2)(x)
-    x = layers.Conv2D(
-        1, base, use_bias=False, kernel_initializer=conv_init()
-    )(x)  # [batch, 1, 1, 1]
+    x = layers.Conv2D(1, base, use_bias=False, kernel_initializer=conv_init())(
+        x
+    )  # [batch, 1, 1, 1]
     logit = layers.Reshape((1,), dtype=keras.config.floatx())(x)
     return keras.Model(image, logit, name="discriminator")
 
@@ -171,11 +172,11 @@ class DCGAN(AdversarialModel):
 
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         # PyTorch's epsilon, 1e-8, is inside the bias correction, Keras's is
-        # outside: eps * sqrt(1 - beta_2^t) is 3.2e-10 at the first step, and
-        # grows to 1e-8. 1e-8 throughout changes no step that can be seen.
+        # outside: it acts as 1e-8 * sqrt(1 - beta_2^t) would here. The first
+        # step, where the two forms differ most, is the original's.
         def adam():
             return keras.optimizers.Adam(
-                2e-4, beta_1=0.5, beta_2=0.999, epsilon=1e-8
+                2e-4, beta_1=0.5, beta_2=0.999, epsilon=1e-8 * 0.001**0.5
             )
 
         return {

@@ -57,13 +57,12 @@ def image_head(x: Any, image_shape: tuple, initializer: Any) -> Any:
     )(x)
     full = keras.config.floatx()  # images are float32, whatever the policy
     pixels = layers.Activation("sigmoid", dtype=full)(pixels)
-    image = layers.Rescaling(2.0, offset=-1.0, dtype=full)(pixels)
-    return layers.Reshape(image_shape, dtype=full)(image)
+    return layers.Reshape(image_shape, dtype=full)(2.0 * pixels - 1.0)
 
 
 def pixels_of(image: Any) -> Any:
     """Image in [-1, 1] -> pixels [batch, h * w * c] in [0, 1]."""
-    return layers.Rescaling(0.5, offset=0.5)(layers.Flatten()(image))
+    return (layers.Flatten()(image) + 1.0) / 2.0
 
 
 def build_generator(image_shape: tuple, latent_dim: int) -> keras.Model:
@@ -187,6 +186,7 @@ class GAN(AdversarialModel):
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         def optimizer():
             if self.variant == "small":
+                # TensorFlow 1's defaults; Keras's Adam is of the same form.
                 return keras.optimizers.Adam(1e-3, epsilon=1e-8)
             return MomentumSGD(
                 GeometricDecay(0.1, factor=1.000004, minimum=1e-6),

@@ -1,0 +1,725 @@
+"""How fast the models train and sample on this machine, beside PyTorch.
+
+    python benchmarks/throughput.py
+
+For each model and each Keras backend that is installed:
+
+- training images/s: one warm epoch of `model.fit` on an array, by the clock
+  between `on_epoch_begin` and `on_epoch_end`: shuffling, batching and every
+  callback hook are in it, the checks before the first epoch are not.
+- sampling images/s: one warm call of `model.generate`.
+- first step: seconds in a fresh process, imports done, to build the model,
+  compile it and finish the first `fit` of one batch.
+- peak memory of the process, the framework and the training array included.
+
+The peer is the original implementation as rendered in `tests/references`: eager
+PyTorch, the same batches from an array in memory, shuffled alike. DCGAN runs in
+both memory layouts, and the one with the higher median is the peer. TensorFlow
+also runs DCGAN under `mixed_bfloat16`, and once with oneDNN switched off.
+
+Every contender has a process of its own and the same number of threads, all the
+cores. The contenders of a model live side by side and take turns, one round
+each (A B C A B C ...), never two at once; a ratio compares the two rounds of
+one turn. Reported are medians, minima and maxima over the rounds. A round that
+other processes disturbed is repeated; what they took of the cores in the worst
+round that counts is the column `others`.
+
+DCGAN's GFLOP/s count the operations that the algorithm needs, as a share of the
+fastest 2048x2048 float32 matrix product seen in the same run.
+
+Writes `throughput.csv` and, from the same rows, `throughput.md`.
+"""
+
+import argparse
+import csv
+import datetime
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+# No NumPy here: the parent stays small, because on Linux a child's peak memory
+# starts at what its parent holds.
+
+ROOT = Path(__file__).resolve().parent.parent
+BACKENDS = ("tensorflow", "jax", "torch")
+LAYOUTS = {
+    "pytorch contiguous": "contiguous_format",
+    "pytorch channels_last": "channels_last",
+}
+PEERS = tuple(LAYOUTS)
+SAMPLE_BATCH = 64
+THREADS = len(os.sched_getaffinity(0))
+QUIET = 0.03  # of all cores: what other processes may take during a round
+TRIES = 4
+COLUMNS = (
+    "model image_shape batch_size backend policy onednn "
+    "train_images_per_s train_min train_max sample_images_per_s "
+    "first_step_s peak_mib ratio_to_torch ratio_min ratio_max "
+    "gflops share_of_peak matmul_gflops rounds others "
+    "cpu threads python versions date"
+).split()
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model, and how much of it makes a round of a second or a few."""
+
+    model: str
+    variant: str
+    image_shape: tuple[int, int, int]
+    batch_size: int
+    steps: int
+    samples: int
+
+    @property
+    def title(self) -> str:
+        return f"{self.model} {self.variant}".strip()
+
+
+CASES = {
+    "gan_small": Case("gan", "small", (28, 28, 1), 64, 100, 6400),
+    "gan_paper": Case("gan", "paper", (28, 28, 1), 100, 20, 3200),
+    "dcgan_28": Case("dcgan", "", (28, 28, 1), 64, 20, 1024),
+    "dcgan_64": Case("dcgan", "", (64, 64, 3), 64, 5, 256),
+}
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One way to train a case.
+
+    `backend` is one of Keras's, or "pytorch" and a layout for a peer. `onednn`
+    is TF_ENABLE_ONEDNN_OPTS, which only TensorFlow reads.
+    """
+
+    backend: str
+    policy: str = "float32"
+    onednn: str = ""
+
+    @property
+    def is_peer(self) -> bool:
+        return self.backend in PEERS
+
+    @property
+    def title(self) -> str:
+        title = self.backend
+        if self.policy != "float32":
+            title += f", {self.policy}"
+        if self.onednn == "0":
+            title += ", oneDNN off"
+        return title
+
+
+def contenders(case: Case, backends: list[str]) -> list[Contender]:
+    found = [
+        Contender(backend, onednn="1" if backend == "tensorflow" else "")
+        for backend in backends
+    ]
+    if importlib.util.find_spec("torch"):
+        # A dense network has no image layout.
+        peers = PEERS if case.model == "dcgan" else PEERS[:1]
+        found += [Contender(peer) for peer in peers]
+    if "tensorflow" in backends and case.model == "dcgan":
+        found.append(Contender("tensorflow", "mixed_bfloat16", onednn="1"))
+        found.append(Contender("tensorflow", onednn="0"))
+    return found
+
+
+def dcgan_step_gflop(image_shape: tuple[int, int, int]) -> float:
+    """What a DCGAN training step must compute for one image, in 1e9 operations.
+
+    A layer's forward pass, its weight gradient and its input gradient take the
+    same number of multiply-adds, each two operations. BatchNorm, activations,
+    losses and Adam are left out: under a hundredth of it. A step needs
+    - D forward 3 times: real, generated, generated again once D has moved;
+    - D's weight gradients twice: G's loss moves no weight of D (autograd in the
+      original computes them, and throws them away);
+    - D's input gradients 3 times, but those of its first layer once: only G's
+      loss goes on into the image;
+    - G forward, weight gradients and input gradients once each, the last not
+      in its first layer: nothing wants the gradient of z.
+    """
+    size, _, channels = image_shape
+    latent_dim, width = 100, 64
+    base = 7 if size == 28 else 4
+    doublings = (size // base).bit_length() - 1
+    # Filters from the base to the image: 512, 256, 128, 64, 3 at 64x64x3.
+    filters = [width * 2**i for i in reversed(range(doublings))] + [channels]
+    # A 4x4 kernel of stride 2 meets each pixel of its smaller side once, in
+    # G, where the side is the input, as in D, where it is the output.
+    stages = [
+        (base * 2**i) ** 2 * 4 * 4 * filters[i] * filters[i + 1]
+        for i in range(doublings)
+    ]
+    g_first, d_first = latent_dim * base**2 * filters[0], stages[-1]
+    g = g_first + sum(stages)
+    d = sum(stages) + base**2 * filters[0]
+    multiply_adds = (3 + 2 + 3) * d - 2 * d_first + 3 * g - g_first
+    return 2e-9 * multiply_adds
+
+
+# === In a worker's process ===
+
+
+@dataclass
+class Runner:
+    """What a contender can do; both functions return seconds."""
+
+    train: Callable[[int], float]  # steps
+    sample: Callable[[int], float]  # images
+    first_step_s: float
+    versions: str
+
+
+def keras_runner(case: Case, contender: Contender, steps: int) -> Runner:
+    import keras_gans  # before keras: it sets TF_ENABLE_ONEDNN_OPTS
+
+    # isort: split
+    import keras
+
+    class Stopwatch(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            self.start = time.perf_counter()
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            self.seconds = time.perf_counter() - self.start
+
+    keras.config.set_dtype_policy(contender.policy)
+    images = random_images(case, steps)
+    batch_size = case.batch_size
+
+    start = time.perf_counter()
+    options = {"variant": case.variant} if case.variant else {}
+    model = keras_gans.create(
+        case.model, image_shape=case.image_shape, **options
+    )
+    model.compile()
+    model.fit(images[:batch_size], batch_size=batch_size, verbose=0)
+    first_step_s = time.perf_counter() - start
+
+    def train(steps: int) -> float:
+        watch = Stopwatch()
+        model.fit(
+            images[: steps * batch_size],
+            batch_size=batch_size,
+            callbacks=[watch],
+            verbose=0,
+        )
+        return watch.seconds
+
+    def sample(n: int) -> float:
+        start = time.perf_counter()
+        made = model.generate(n, batch_size=SAMPLE_BATCH)
+        seconds = time.perf_counter() - start
+        check(made, n)
+        return seconds
+
+    return Runner(
+        train, sample, first_step_s, versions(contender.backend, "keras")
+    )
+
+
+def peer_runner(case: Case, contender: Contender, steps: int) -> Runner:
+    import numpy as np
+    import torch
+
+    images = torch.from_numpy(random_images(case, steps))
+    if case.model == "dcgan":
+        layout = getattr(torch, LAYOUTS[contender.backend])
+        images = images.permute(0, 3, 1, 2).contiguous(memory_format=layout)
+    else:
+        layout = torch.contiguous_format
+        images = (images.flatten(1) + 1.0) / 2.0  # [0, 1], as there
+
+    start = time.perf_counter()
+    generator, noise, step = build_peer(case, layout)
+    step(images[: case.batch_size])
+    first_step_s = time.perf_counter() - start
+
+    def train(steps: int) -> float:
+        start = time.perf_counter()
+        order = torch.randperm(steps * case.batch_size)
+        for rows in order.split(case.batch_size):
+            step(images[rows])
+        return time.perf_counter() - start
+
+    @torch.no_grad()
+    def sample(n: int) -> float:
+        generator.eval()
+        start = time.perf_counter()
+        parts = [generator(z).numpy() for z in noise(n).split(SAMPLE_BATCH)]
+        made = np.concatenate(parts)
+        seconds = time.perf_counter() - start
+        generator.train()
+        check(made, n)
+        return seconds
+
+    return Runner(train, sample, first_step_s, versions("torch"))
+
+
+def build_peer(case: Case, layout: Any) -> tuple[Any, Callable, Callable]:
+    """The original's `(generator, noise(n), step(real))`."""
+    import torch
+
+    from tests.references import torch_dcgan, torch_gan
+
+    if case.model == "dcgan":
+        size, _, channels = case.image_shape
+        g = torch_dcgan.build_generator(size, channels)
+        d = torch_dcgan.build_discriminator(size, channels)
+        optimizer, train_step = (
+            torch_dcgan.build_optimizer,
+            torch_dcgan.train_step,
+        )
+        noises = 1
+
+        def noise(n: int) -> torch.Tensor:
+            return torch.randn(n, 100, 1, 1)
+
+    else:
+        prefix = case.variant  # "small" or "paper"
+        g = getattr(torch_gan, f"{prefix}_generator")()
+        d = getattr(torch_gan, f"{prefix}_discriminator")()
+        optimizer = getattr(torch_gan, f"{prefix}_optimizer")
+        train_step = getattr(torch_gan, f"{prefix}_train_step")
+        noises = 2 if prefix == "small" else 1
+        bound = 1.0 if prefix == "small" else 3.0**0.5
+
+        def noise(n: int) -> torch.Tensor:
+            return bound * (2.0 * torch.rand(n, 100) - 1.0)
+
+    g, d = (network.to(memory_format=layout) for network in (g, d))
+    optimizers = optimizer(g), optimizer(d)
+
+    def step(real: torch.Tensor) -> None:
+        zs = [noise(len(real)) for _ in range(noises)]
+        train_step(g, d, *optimizers, real, *zs)
+
+    return g, noise, step
+
+
+def check(images: Any, n: int) -> None:
+    """A generator that broke may be fast; it does not count."""
+    import numpy as np
+
+    if len(images) != n or not np.isfinite(images).all():
+        raise RuntimeError(
+            f"Expected {n} images of finite numbers. Received: "
+            f"shape={images.shape}."
+        )
+
+
+def random_images(case: Case, steps: int) -> Any:
+    """Noise: how long a step takes does not depend on the pixels."""
+    import numpy as np
+
+    shape = (steps * case.batch_size, *case.image_shape)
+    rng = np.random.default_rng(0)
+    return 2.0 * rng.random(shape, dtype=np.float32) - 1.0
+
+
+def versions(*distributions: str) -> str:
+    return ", ".join(
+        f"{name} {importlib.metadata.version(name)}" for name in distributions
+    )
+
+
+def matmul_gflops(n: int = 2048, repeats: int = 3) -> float:
+    """The fastest of some float32 products, in whichever library is faster."""
+    import numpy as np
+
+    a = np.random.default_rng(0).random((n, n), dtype=np.float32)
+    products = [lambda: a @ a]
+    if importlib.util.find_spec("torch"):
+        import torch
+
+        b = torch.from_numpy(a)
+        products.append(lambda: b @ b)
+    fastest = float("inf")
+    for product in products:
+        product()
+        for _ in range(repeats):
+            start = time.perf_counter()
+            product()
+            fastest = min(fastest, time.perf_counter() - start)
+    return 2e-9 * n**3 / fastest
+
+
+def work(task: dict[str, Any]) -> None:
+    """A worker: get ready, say so, then one round for every line of stdin."""
+    # Whatever a library prints goes to stderr; the pipe is for answers.
+    pipe = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    sys.path.insert(0, str(ROOT))
+    if task["name"] == "matmul":
+        ready, play = {}, lambda: {"gflops": matmul_gflops()}
+    else:
+        ready, play = prepare(
+            CASES[task["name"]], Contender(**task["contender"]), task["steps"]
+        )
+    print(json.dumps(ready), file=pipe)
+    for _ in sys.stdin:
+        before = time.process_time()
+        answer = play()
+        answer["cpu_s"] = time.process_time() - before
+        print(json.dumps(answer), file=pipe)
+
+
+def prepare(case: Case, contender: Contender, steps: int) -> tuple:
+    """Start a contender and warm it up: `(ready, play)`."""
+    start = peer_runner if contender.is_peer else keras_runner
+    runner = start(case, contender, steps)
+    runner.train(min(2, steps))
+    runner.sample(SAMPLE_BATCH)
+
+    def play() -> dict[str, Any]:
+        usage = resource.getrusage
+        return {
+            "train": steps * case.batch_size / runner.train(steps),
+            "sample": case.samples / runner.sample(case.samples),
+            "peak_mib": usage(resource.RUSAGE_SELF).ru_maxrss / 1024,  # KiB
+        }
+
+    ready = {"first_step_s": runner.first_step_s, "versions": runner.versions}
+    return ready, play
+
+
+# === In the parent's process ===
+
+
+class Worker:
+    """A process that measures one contender, a round at a time."""
+
+    def __init__(self, name: str, contender: Contender | None, steps: int):
+        self.contender = contender
+        self.rounds = []
+        threads = str(THREADS)
+        environment = os.environ | {
+            "OMP_NUM_THREADS": threads,
+            "OPENBLAS_NUM_THREADS": threads,
+            "TF_NUM_INTRAOP_THREADS": threads,
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "CUDA_VISIBLE_DEVICES": "",
+            "JAX_PLATFORMS": "cpu",
+        }
+        task = {"name": name, "steps": steps}
+        if contender is not None:
+            task["contender"] = asdict(contender)
+            environment["KERAS_BACKEND"] = contender.backend
+            # "1" is what keras_gans sets where nothing is set.
+            environment.pop("TF_ENABLE_ONEDNN_OPTS", None)
+            if contender.onednn == "0":
+                environment["TF_ENABLE_ONEDNN_OPTS"] = "0"
+        self.errors = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, "--worker", json.dumps(task)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            text=True,
+            env=environment,
+        )
+        self.ready = self.answer()
+
+    def answer(self) -> dict[str, Any]:
+        line = self.process.stdout.readline()
+        if not line:
+            self.errors.seek(0)
+            raise SystemExit(
+                f"A worker ended before it answered: {self.contender}.\n"
+                + self.errors.read()[-4000:]
+            )
+        return json.loads(line)
+
+    def round(self) -> dict[str, Any]:
+        """One round: the first quiet one, or the quietest of some."""
+        tries = []
+        while not tries or (tries[-1]["others"] > QUIET and len(tries) < TRIES):
+            # The threads of the one before fall asleep; the disturber leaves.
+            time.sleep(0.1 if not tries else 2.0)
+            start, busy = time.perf_counter(), busy_s()
+            self.process.stdin.write("round\n")
+            self.process.stdin.flush()
+            tries.append(self.answer())
+            others = busy_s() - busy - tries[-1]["cpu_s"]
+            cores_s = (time.perf_counter() - start) * THREADS
+            tries[-1]["others"] = max(0.0, others / cores_s)
+        self.rounds.append(min(tries, key=lambda answer: answer["others"]))
+        return self.rounds[-1]
+
+    def close(self) -> None:
+        self.process.stdin.close()
+        self.process.wait()
+
+    def column(self, key: str) -> list[float]:
+        return [r[key] for r in self.rounds]
+
+
+def busy_s() -> float:
+    """CPU seconds that all processes have used, on all cores."""
+    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+    ticks = [int(field) for field in fields]  # user nice system idle iowait ...
+    return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
+
+
+def measure(
+    name: str, backends: list[str], rounds: int, steps: int | None
+) -> list[dict[str, Any]]:
+    """Measure one case; return its rows, without the shares of the peak."""
+    case = CASES[name]
+    workers = []
+    for contender in contenders(case, backends):
+        workers.append(Worker(name, contender, steps or case.steps))
+        first = workers[-1].ready["first_step_s"]
+        print(f"  {contender.title}: first step {first:.1f} s", flush=True)
+    matmul = Worker("matmul", None, 0)
+    for i in range(rounds):
+        for worker in (matmul, *workers):
+            worker.round()
+        speeds = ", ".join(f"{w.rounds[-1]['train']:.1f}" for w in workers)
+        others = max(w.rounds[-1]["others"] for w in workers)
+        print(
+            f"  round {i + 1}: {speeds} images/s; others {others:.1%}",
+            flush=True,
+        )
+    for worker in (matmul, *workers):
+        worker.close()
+
+    peer = max(
+        (w for w in workers if w.contender.is_peer),
+        key=lambda w: statistics.median(w.column("train")),
+        default=None,
+    )
+    return [
+        row_of(case, worker, peer, max(matmul.column("gflops")))
+        for worker in workers
+    ]
+
+
+def row_of(
+    case: Case, worker: Worker, peer: Worker | None, matmul: float
+) -> dict[str, Any]:
+    train, contender = worker.column("train"), worker.contender
+    row = {
+        "model": case.title,
+        "image_shape": "x".join(map(str, case.image_shape)),
+        "batch_size": case.batch_size,
+        "backend": contender.backend,
+        "policy": contender.policy,
+        "onednn": contender.onednn,
+        "train_images_per_s": statistics.median(train),
+        "train_min": min(train),
+        "train_max": max(train),
+        "sample_images_per_s": statistics.median(worker.column("sample")),
+        "first_step_s": worker.ready["first_step_s"],
+        "peak_mib": max(worker.column("peak_mib")),
+    }
+    if peer is not None:
+        pairs = zip(train, peer.column("train"), strict=True)
+        ratios = [ours / theirs for ours, theirs in pairs]
+        row["ratio_to_torch"] = statistics.median(ratios)
+        row["ratio_min"], row["ratio_max"] = min(ratios), max(ratios)
+    if case.model == "dcgan":
+        gflop = dcgan_step_gflop(case.image_shape)
+        row["gflops"] = statistics.median(train) * gflop
+    return row | {
+        "matmul_gflops": matmul,
+        "rounds": len(train),
+        "others": max(worker.column("others")),
+        "versions": worker.ready["versions"],
+    }
+
+
+# === The report ===
+
+
+def machine() -> dict[str, Any]:
+    cpu = next(
+        (
+            line.split(":", 1)[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.machine(),
+    )
+    return {
+        "cpu": cpu,
+        "threads": THREADS,
+        "python": platform.python_version(),
+        "date": datetime.date.today().isoformat(),
+    }
+
+
+def rounded(value: Any) -> Any:
+    """Four significant digits; the noise is in the third."""
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+def write_csv(rows: list[dict[str, Any]], path: Path) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({k: rounded(v) for k, v in row.items()})
+
+
+def markdown(rows: list[dict[str, Any]]) -> str:
+    """A table a model."""
+    first = rows[0]
+    lines = [
+        "# Throughput",
+        "",
+        f"{first['cpu']}, {first['threads']} threads, {first['date']}. "
+        f"Medians of {first['rounds']} rounds, in brackets minimum and "
+        "maximum. Written by `python benchmarks/throughput.py`, whose first "
+        "lines say what is measured; `throughput.csv` beside it has all the "
+        "columns.",
+    ]
+    cases = {(r["model"], r["image_shape"], r["batch_size"]) for r in rows}
+    for case in sorted(cases, key=lambda c: [c[0] != "gan small", *c]):
+        model, shape, batch_size = case
+        mine = [
+            r
+            for r in rows
+            if (r["model"], r["image_shape"], r["batch_size"]) == case
+        ]
+        lines += [
+            "",
+            f"## {model}, {shape}, batches of {batch_size}",
+            "",
+            "| | training, images/s | x PyTorch | GFLOP/s | of peak "
+            "| sampling, images/s | first step, s | memory, MiB |",
+            "|---|---:|---:|---:|---:|---:|---:|---:|",
+            *(table_line(row) for row in mine),
+        ]
+    lines += ["", *remarks(rows), ""]
+    return "\n".join(lines)
+
+
+def table_line(row: dict[str, Any]) -> str:
+    contender = Contender(row["backend"], row["policy"], row["onednn"])
+    ratio = gflops = share = ""
+    if "ratio_to_torch" in row:
+        ratio = spread(
+            row["ratio_to_torch"], row["ratio_min"], row["ratio_max"], 2
+        )
+    if "gflops" in row:
+        gflops = f"{row['gflops']:.0f}"
+        share = f"{row['share_of_peak']:.0%}"
+    digits = 0 if row["train_images_per_s"] >= 100 else 1
+    cells = [
+        contender.title,
+        spread(
+            row["train_images_per_s"],
+            row["train_min"],
+            row["train_max"],
+            digits,
+        ),
+        ratio,
+        gflops,
+        share,
+        f"{row['sample_images_per_s']:.0f}",
+        f"{row['first_step_s']:.1f}",
+        f"{row['peak_mib']:.0f}",
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def spread(median: float, low: float, high: float, digits: int) -> str:
+    return f"{median:.{digits}f} ({low:.{digits}f}-{high:.{digits}f})"
+
+
+def remarks(rows: list[dict[str, Any]]) -> list[str]:
+    """What the package claims of these numbers, each on a line."""
+    lines = [
+        f"Peak: {rows[0]['matmul_gflops']:.0f} GFLOP/s, the fastest "
+        "2048x2048 float32 matrix product of the run."
+    ]
+
+    def speed(model: str, shape: str, **wanted: str) -> float | None:
+        for row in rows:
+            if (row["model"], row["image_shape"]) == (model, shape) and all(
+                row[key] == value for key, value in wanted.items()
+            ):
+                return row["train_images_per_s"]
+        return None
+
+    for shape in ("28x28x1", "64x64x3"):
+        tensorflow = {"backend": "tensorflow", "policy": "float32"}
+        on = speed("dcgan", shape, **tensorflow, onednn="1")
+        off = speed("dcgan", shape, **tensorflow, onednn="0")
+        if on and off:
+            lines += [
+                "",
+                f"oneDNN: DCGAN at {shape} trains {on / off:.2f} times faster "
+                "on TensorFlow with it than without.",
+            ]
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--models", nargs="+", choices=CASES, default=list(CASES)
+    )
+    parser.add_argument(
+        "--backends", nargs="+", choices=BACKENDS, default=list(BACKENDS)
+    )
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, help="training steps a round")
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "benchmarks" / "results"
+    )
+    parser.add_argument("--worker", type=json.loads, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.worker:
+        work(args.worker)
+        return
+
+    backends = []
+    for backend in args.backends:
+        if importlib.util.find_spec(backend):
+            backends.append(backend)
+        else:
+            print(f"{backend} is not installed: left out")
+    if not importlib.util.find_spec("torch"):
+        print("torch is not installed: the PyTorch originals are left out")
+
+    here = machine()
+    load = os.getloadavg()[0]
+    print(f"{here['cpu']}, {here['threads']} threads, load {load:.1f}")
+    rows = []
+    for name in args.models:
+        print(CASES[name].title, CASES[name].image_shape, flush=True)
+        rows += measure(name, backends, args.rounds, args.steps)
+    peak = max(row["matmul_gflops"] for row in rows)
+    for row in rows:
+        row["matmul_gflops"] = peak
+        if "gflops" in row:
+            row["share_of_peak"] = row["gflops"] / peak
+        row |= here
+
+    args.out.mkdir(parents=True, exist_ok=True)
+    write_csv(rows, args.out / "throughput.csv")
+    table = markdown(rows)
+    (args.out / "throughput.md").write_text(table)
+    print(table)
+
+
+if __name__ == "__main__":
+    main()
