@@ -14,7 +14,7 @@ from keras_gans.callbacks import TrainingGIF
 from keras_gans.images import grid, save_png, writable_folder
 
 
-def demo(out: str | Path = "demo", epochs: int = 15) -> list[Path]:
+def demo(out: str | Path = "demo", epochs: int = 20) -> list[Path]:
     """Train, then write three pictures into `out`.
 
     Args:
@@ -30,8 +30,8 @@ def demo(out: str | Path = "demo", epochs: int = 15) -> list[Path]:
 
     gan = keras_gans.DCGAN(image_shape=(28, 28, 1), width=32, ema_decay=0.99)
     gan.compile()
-    film = TrainingGIF(out / "training.gif", every=20, scale=2)
-    gan.fit(digits, batch_size=64, epochs=epochs, callbacks=[film])
+    film = TrainingGIF(out / "training.gif", every=70, scale=2)
+    gan.fit(digits, batch_size=16, epochs=epochs, callbacks=[film])
 
     samples = grid(gan.generate(64, seed=0))
     walks = gan.interpolate(4, steps=10, seed=0)
@@ -46,7 +46,7 @@ def demo(out: str | Path = "demo", epochs: int = 15) -> list[Path]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", default="demo", help="folder for the pictures")
-    parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--epochs", type=int, default=20)
     arguments = parser.parse_args()
     for path in demo(arguments.out, arguments.epochs):
         print(path)
