@@ -154,16 +154,16 @@ def test_inference_of_any_batch_size():
         np.testing.assert_allclose(run(x), expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("other", ["numpy", "openvino"])
-def test_other_backends_are_refused_in_one_sentence(other):
+def test_other_backends_are_refused_in_one_sentence():
     from tests.test_conformance import installed, run_python
 
-    if other == "openvino" and not installed("openvino"):
-        pytest.skip("openvino is not installed")
+    if not installed("jax"):
+        pytest.skip("Keras's NumPy backend needs the extra `jax`")
     program = """
 try:
     import keras_gans
 except ImportError as error:
     print(error)
 """
-    assert "Received: KERAS_BACKEND=" in run_python(program, other)
+    said = run_python(program, "numpy")
+    assert "Received: KERAS_BACKEND=numpy" in said
