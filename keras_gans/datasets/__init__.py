@@ -1,5 +1,127 @@
-"""Data sets, as arrays in the library's contract: float32 in [-1, 1]."""
+"""Data sets: `load` one by name, or a folder of your own pictures.
 
+Images are uint8 where they are kept, and float32 in [-1, 1] where they are
+used: `data.arrays()`, `data.batches(64)`.
+"""
+
+import re
+from pathlib import Path
+
+from keras_gans.datasets.data import Batches, ImageData
 from keras_gans.datasets.embedded import mnist_5k
+from keras_gans.registry import unknown
 
-__all__ = ["mnist_5k"]
+__all__ = ["Batches", "ImageData", "load", "mnist_5k"]
+
+NAMES = ("fashion_mnist", "flowers102", "mnist", "mnist_5k")
+
+
+def load(
+    name: str | Path,
+    split: str = "train",
+    source: str | None = None,
+    data_dir: str | Path | None = None,
+    image_shape: tuple[int, int, int] | None = None,
+    skip_broken: bool = False,
+) -> ImageData:
+    """Load a data set by name, or all pictures in a folder.
+
+    Args:
+        name: "mnist", "fashion_mnist", "mnist_5k" (in the package),
+            "flowers102", or the path of a folder of pictures, any sizes and
+            channels.
+        split: "train" or "test" where the data set has both; a part of it as
+            in "train[:50000]" or "train[50000:]".
+        source: For the MNISTs, "idx" reads the four original files in
+            `data_dir`, "tfds" prepares them with tensorflow-datasets (from
+            `data_dir` without a network). Defaults to "idx" with a `data_dir`,
+            "tfds" without.
+        data_dir: Where the original files are. For flowers102 the zip or its
+            folder.
+        image_shape: For folders and flowers102, what to make of each picture.
+            Defaults to (64, 64, 3).
+        skip_broken: For folders, leave out pictures that cannot be read.
+
+    Returns:
+        An `ImageData`.
+
+    Raises:
+        ValueError: If the name, split or source is unknown, or a file is
+            missing, damaged or not the original.
+
+    Example:
+
+    ```python
+    data = keras_gans.datasets.load("mnist_5k")
+    gan.fit(data.batches(64), epochs=10)
+    ```
+    """
+    whole, part = _split(split)
+    data_dir = None if data_dir is None else Path(data_dir)
+    if source not in (None, "idx", "tfds"):
+        raise ValueError(
+            "Expected `source` to be 'idx' or 'tfds'. Received: "
+            f"source={source!r}. Leave it out for the one that fits."
+        )
+    if name in ("mnist", "fashion_mnist"):
+        from keras_gans.datasets.mnist import from_idx, from_tfds
+
+        if source == "idx" or (source is None and data_dir is not None):
+            if data_dir is None:
+                raise ValueError(
+                    "Expected `data_dir`, the folder of the four idx files. "
+                    "Received: data_dir=None. Use source='tfds' to fetch them."
+                )
+            data = from_idx(name, whole, data_dir)
+        else:
+            data = from_tfds(name, whole, data_dir)
+    elif name == "mnist_5k":
+        from keras_gans.images import to_uint8
+
+        images, labels = mnist_5k()
+        data = ImageData(name, to_uint8(images), labels, tuple("0123456789"))
+    elif name == "flowers102":
+        from keras_gans.datasets.flowers102 import flowers102
+
+        if data_dir is None:
+            raise ValueError(
+                "Expected `data_dir`, the path of flowers102.zip or its "
+                "folder. Received: data_dir=None. Its pictures are for "
+                "research and cannot be fetched from here."
+            )
+        data = flowers102(data_dir, image_shape or (64, 64, 3))
+    elif Path(name).is_dir() or "/" in str(name):
+        from keras_gans.datasets.folder import from_folder
+
+        data = from_folder(name, image_shape or (64, 64, 3), skip_broken)
+    else:
+        raise ValueError(
+            unknown("data set", str(name), [*NAMES])
+            + " The path of a folder of pictures does, too."
+        )
+    if whole != "train" and name not in ("mnist", "fashion_mnist"):
+        raise ValueError(
+            f"Expected `split` 'train' or a part of it: {name!r} has no "
+            f"other. Received: split={split!r}. Use 'train[:90]' and "
+            "'train[90:]', say."
+        )
+    return ImageData(
+        data.name,
+        data.images[part],
+        None if data.labels is None else data.labels[part],
+        data.classes,
+    )
+
+
+def _split(split: str) -> tuple[str, slice]:
+    """ "train[10:20]" -> ("train", slice(10, 20))."""
+    match = re.fullmatch(r"(train|test)(?:\[(-?\d*):(-?\d*)\])?", split)
+    if match is None:
+        raise ValueError(
+            "Expected `split` as 'train', 'test', or a part: "
+            f"'train[:50000]'. Received: split={split!r}. Count in images."
+        )
+    whole, start, stop = match.groups()
+    return whole, slice(
+        int(start) if start else None, int(stop) if stop else None
+    )

@@ -1,0 +1,70 @@
+"""Oxford-102 flowers with captions, from a zip or a folder of its layout.
+
+`flowers102/jpg/image_00001.jpg` ... and `flowers102/captions.tsv` with the
+columns image, class, class_name, caption.
+"""
+
+import csv
+import zipfile
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from keras_gans.datasets.cache import cache_folder, file_hash
+from keras_gans.datasets.data import ImageData
+from keras_gans.datasets.folder import decode
+
+
+def flowers102(
+    source: Path, image_shape: tuple[int, int, int] = (64, 64, 3)
+) -> ImageData:
+    """All 8,189 images, with their class as label.
+
+    Args:
+        source: `flowers102.zip`, or the folder that was in it.
+        image_shape: As in `datasets.load`.
+
+    Raises:
+        ValueError: If it has another layout.
+    """
+    folder = _unpacked(source) if source.is_file() else source
+    captions = folder / "captions.tsv"
+    if not captions.is_file():
+        raise ValueError(
+            "Expected flowers102.zip, or a folder with captions.tsv and jpg/. "
+            f"Received: {str(source)!r}, which has no captions.tsv. Check the "
+            "path."
+        )
+    with open(captions, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    files = [folder / "jpg" / PurePosixPath(row["image"]).name for row in rows]
+    missing = [f for f in files if not f.is_file()]
+    if missing:
+        raise ValueError(
+            f"Expected every image that {captions} lists. Received: no "
+            f"{missing[0]}. Unpack the data set again."
+        )
+    images, _ = decode(files, image_shape, False, folder)
+    numbers = np.array([int(row["class"]) for row in rows], np.int64) - 1
+    names = {int(row["class"]) - 1: row["class_name"] for row in rows}
+    classes = tuple(names.get(i, "") for i in range(max(names) + 1))
+    return ImageData("flowers102", images, numbers, classes)
+
+
+def _unpacked(archive: Path) -> Path:
+    """Unpack the zip into the cache, once."""
+    target = cache_folder("unpacked") / file_hash(archive)[:32]
+    done = target / "done"
+    if not done.is_file():
+        (target / "jpg").mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(archive) as file:
+            for member in file.infolist():
+                # Only the two kinds of files, under names made here: nothing
+                # in an archive can point outside of the folder.
+                name = PurePosixPath(member.filename).name
+                if name == "captions.tsv":
+                    (target / name).write_bytes(file.read(member))
+                elif name.endswith(".jpg"):
+                    (target / "jpg" / name).write_bytes(file.read(member))
+        done.touch()
+    return target

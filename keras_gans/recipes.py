@@ -1,0 +1,155 @@
+"""Recipes: what a training is, as a short TOML file.
+
+```toml
+model = "dcgan"            # a registered architecture
+steps = 20000              # generator updates
+batch_size = 64
+seed = 0                   # weights, noise, and the order of the data
+
+[config]                   # arguments of the model's class
+image_shape = [28, 28, 1]
+
+[data]                     # arguments of keras_gans.datasets.load
+name = "mnist"
+split = "train"
+
+[budgets]                  # other numbers of steps, by name
+smoke = 20
+```
+"""
+
+import dataclasses
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from keras_gans.registry import MODELS, unknown
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """A training, declared.
+
+    Args:
+        model: Name of a registered architecture.
+        data: Arguments of `keras_gans.datasets.load`; `name` at least.
+        steps: Number of training steps.
+        config: Arguments of the model's class.
+        batch_size: Images a step.
+        seed: Of the initial weights, the noise, and the order of the data.
+        flip: Mirror half of the images, left to right.
+        save_every: Steps between saves.
+        sample_every: Steps between pictures of samples.
+        budgets: Other numbers of steps, by name.
+    """
+
+    model: str
+    data: dict[str, Any]
+    steps: int
+    config: dict[str, Any] = dataclasses.field(default_factory=dict)
+    batch_size: int = 64
+    seed: int = 0
+    flip: bool = False
+    save_every: int = 1000
+    sample_every: int = 1000
+    budgets: dict[str, int] = dataclasses.field(default_factory=dict)
+
+    def with_budget(self, budget: str | None) -> "Recipe":
+        """The recipe with the steps of a named budget; None changes nothing.
+
+        Raises:
+            ValueError: If the recipe has no budget of that name.
+        """
+        if budget is None:
+            return self
+        if budget not in self.budgets:
+            raise ValueError(unknown("budget", budget, sorted(self.budgets)))
+        return dataclasses.replace(self, steps=self.budgets[budget])
+
+    def as_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+# What each field must be, in words for the error.
+TYPES = {
+    "model": (str, "the name of an architecture"),
+    "data": (dict, "a table with the data set's name"),
+    "steps": (int, "a positive integer"),
+    "config": (dict, "a table of the model's arguments"),
+    "batch_size": (int, "a positive integer"),
+    "seed": (int, "an integer"),
+    "flip": (bool, "true or false"),
+    "save_every": (int, "a positive integer"),
+    "sample_every": (int, "a positive integer"),
+    "budgets": (dict, "a table of numbers of steps"),
+}
+
+
+def read_recipe(path: str | Path) -> Recipe:
+    """Read a recipe file.
+
+    Args:
+        path: A TOML file, as this module's docstring shows.
+
+    Raises:
+        ValueError: If there is no such file, it is no TOML, or a field is
+            missing, unknown or wrong; the field is named.
+    """
+    path = Path(path)
+    try:
+        fields = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(
+            f"Expected a recipe file. Received: {str(path)!r} "
+            f"({error.strerror}). Check the path."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"Expected {path} to be TOML. Received: {error}. Mend that line."
+        ) from None
+    return recipe_from(fields, str(path))
+
+
+def recipe_from(fields: dict[str, Any], where: str) -> Recipe:
+    """Build a recipe from its fields, each of them checked.
+
+    Args:
+        fields: As read from TOML or JSON.
+        where: Named in errors.
+
+    Raises:
+        ValueError: As `read_recipe`.
+    """
+    for name in fields:
+        if name not in TYPES:
+            raise ValueError(
+                f"{where}: " + unknown("recipe field", name, [*TYPES])
+            )
+    for name in ("model", "data", "steps"):
+        if name not in fields:
+            raise ValueError(
+                f"{where}: Expected the field `{name}`, {TYPES[name][1]}. "
+                f"Received: only {', '.join(fields) or 'nothing'}. Add it."
+            )
+    for name, value in fields.items():
+        kind, words = TYPES[name]
+        fits = isinstance(value, kind) and (
+            kind is not int or not isinstance(value, bool)
+        )
+        if fits and words == "a positive integer":
+            fits = value > 0
+        if not fits:
+            raise ValueError(
+                f"{where}: Expected `{name}` as {words}. "
+                f"Received: {name}={value!r}. Change it."
+            )
+    if fields["model"] not in MODELS:
+        raise ValueError(
+            f"{where}: " + unknown("model", fields["model"], sorted(MODELS))
+        )
+    if "name" not in fields["data"]:
+        raise ValueError(
+            f"{where}: Expected `data.name`, a data set or a folder. Received: "
+            f"data={fields['data']!r}. Add it."
+        )
+    return Recipe(**fields)
