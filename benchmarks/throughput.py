@@ -35,6 +35,7 @@ import csv
 import datetime
 import importlib.metadata
 import importlib.util
+import itertools
 import json
 import os
 import platform
@@ -62,7 +63,9 @@ PEERS = tuple(LAYOUTS)
 SAMPLE_BATCH = 64
 THREADS = len(os.sched_getaffinity(0))
 QUIET = 0.03  # of all cores: what other processes may take during a round
-TRIES = 4
+TRIES = 3
+ROUND_S = 6.0  # a slow contender takes fewer steps and makes fewer images,
+BUDGET_S = 30.0  # and leaves once its rounds took this long: see `rounds`
 COLUMNS = (
     "model image_shape batch_size backend policy onednn "
     "train_images_per_s train_min train_max sample_images_per_s "
@@ -89,10 +92,10 @@ class Case:
 
 
 CASES = {
-    "gan_small": Case("gan", "small", (28, 28, 1), 64, 200, 6400),
+    "gan_small": Case("gan", "small", (28, 28, 1), 64, 100, 6400),
     "gan_paper": Case("gan", "paper", (28, 28, 1), 100, 20, 3200),
     "dcgan_28": Case("dcgan", "", (28, 28, 1), 64, 30, 1024),
-    "dcgan_64": Case("dcgan", "", (64, 64, 3), 64, 5, 256),
+    "dcgan_64": Case("dcgan", "", (64, 64, 3), 64, 4, 256),
 }
 
 
@@ -279,10 +282,8 @@ def build_peer(case: Case, layout: Any) -> tuple[Any, Callable, Callable]:
         size, _, channels = case.image_shape
         g = torch_dcgan.build_generator(size, channels)
         d = torch_dcgan.build_discriminator(size, channels)
-        optimizer, train_step = (
-            torch_dcgan.build_optimizer,
-            torch_dcgan.train_step,
-        )
+        optimizer = torch_dcgan.build_optimizer
+        train_step = torch_dcgan.train_step
         noises = 1
 
         def noise(n: int) -> torch.Tensor:
@@ -381,14 +382,18 @@ def prepare(case: Case, contender: Contender, steps: int) -> tuple:
     """Start a contender and warm it up: `(ready, play)`."""
     start = peer_runner if contender.is_peer else keras_runner
     runner = start(case, contender, steps)
-    runner.train(min(2, steps))
+    runner.train(1)
     runner.sample(SAMPLE_BATCH)
+    step_s, batch_s = runner.train(1), runner.sample(SAMPLE_BATCH)
+    steps = max(1, min(steps, int(ROUND_S / step_s)))
+    batches = case.samples // SAMPLE_BATCH
+    samples = SAMPLE_BATCH * max(1, min(batches, int(ROUND_S / batch_s)))
 
     def play() -> dict[str, Any]:
         usage = resource.getrusage
         return {
             "train": steps * case.batch_size / runner.train(steps),
-            "sample": case.samples / runner.sample(case.samples),
+            "sample": samples / runner.sample(samples),
             "peak_mib": usage(resource.RUSAGE_SELF).ru_maxrss / 1024,  # KiB
         }
 
@@ -417,7 +422,8 @@ class Worker:
         task = {"name": name, "steps": steps}
         if contender is not None:
             task["contender"] = asdict(contender)
-            environment["KERAS_BACKEND"] = contender.backend
+            if not contender.is_peer:
+                environment["KERAS_BACKEND"] = contender.backend
             # "1" is what keras_gans sets where nothing is set.
             environment.pop("TF_ENABLE_ONEDNN_OPTS", None)
             if contender.onednn == "0":
@@ -456,8 +462,9 @@ class Worker:
             self.process.stdin.flush()
             tries.append(self.answer())
             others = busy_s() - busy - tries[-1]["cpu_s"]
-            cores_s = (time.perf_counter() - start) * THREADS
-            tries[-1]["others"] = max(0.0, others / cores_s)
+            seconds = time.perf_counter() - start
+            tries[-1]["others"] = max(0.0, others / (THREADS * seconds))
+            tries[-1]["seconds"] = seconds
         self.rounds.append(min(tries, key=lambda answer: answer["others"]))
         return self.rounds[-1]
 
@@ -476,7 +483,7 @@ def busy_s() -> float:
     return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
 
 
-def wait_for_quiet(patience_s: float = 60.0) -> None:
+def wait_for_quiet(patience_s: float = 20.0) -> None:
     """Wait until other processes leave the cores alone, or patience ends."""
     end = time.perf_counter() + patience_s
     while time.perf_counter() < end:
@@ -500,14 +507,17 @@ def measure(
         print(f"  {contender.title}: first step {first:.1f} s", flush=True)
     matmul = Worker("matmul", None, 0)
     for i in range(rounds):
-        for worker in (matmul, *workers):
+        playing = [w for w in workers if sum(w.column("seconds")) < BUDGET_S]
+        if not playing:
+            break
+        matmul.round()
+        for worker in playing:
             worker.round()
-        speeds = ", ".join(f"{w.rounds[-1]['train']:.1f}" for w in workers)
-        others = max(w.rounds[-1]["others"] for w in workers)
-        print(
-            f"  round {i + 1}: {speeds} images/s; others {others:.1%}",
-            flush=True,
-        )
+        print(f"  round {i + 1}, images/s:", end="")
+        for worker in playing:
+            print(f" {worker.rounds[-1]['train']:.1f}", end="")
+        others = max(worker.rounds[-1]["others"] for worker in playing)
+        print(f"; others took up to {others:.1%}", flush=True)
     for worker in (matmul, *workers):
         worker.close()
 
@@ -541,7 +551,8 @@ def row_of(
         "peak_mib": max(worker.column("peak_mib")),
     }
     if peer is not None:
-        pairs = zip(train, peer.column("train"), strict=True)
+        # Turn by turn; the shorter of the two has the first turns.
+        pairs = zip(train, peer.column("train"), strict=False)
         ratios = [ours / theirs for ours, theirs in pairs]
         row["ratio_to_torch"] = statistics.median(ratios)
         row["ratio_min"], row["ratio_max"] = min(ratios), max(ratios)
@@ -592,23 +603,24 @@ def write_csv(rows: list[dict[str, Any]], path: Path) -> None:
 def markdown(rows: list[dict[str, Any]]) -> str:
     """A table a model."""
     first = rows[0]
+    rounds = max(row["rounds"] for row in rows)
+    others = max(row["others"] for row in rows)
     lines = [
         "# Throughput",
         "",
         f"{first['cpu']}, {first['threads']} threads, {first['date']}. "
-        f"Medians of {first['rounds']} rounds, in brackets minimum and "
-        "maximum. Written by `python benchmarks/throughput.py`, whose first "
+        f"Medians of {rounds} rounds (the slowest took fewer), in brackets "
+        f"minimum and maximum; other processes took at most {others:.0%} of "
+        "the cores. Written by `python benchmarks/throughput.py`, whose first "
         "lines say what is measured; `throughput.csv` beside it has all the "
         "columns.",
     ]
-    cases = {(r["model"], r["image_shape"], r["batch_size"]) for r in rows}
-    for case in sorted(cases, key=lambda c: [c[0] != "gan small", *c]):
+
+    def case_of(row: dict[str, Any]) -> tuple:
+        return row["model"], row["image_shape"], row["batch_size"]
+
+    for case, mine in itertools.groupby(rows, case_of):
         model, shape, batch_size = case
-        mine = [
-            r
-            for r in rows
-            if (r["model"], r["image_shape"], r["batch_size"]) == case
-        ]
         lines += [
             "",
             f"## {model}, {shape}, batches of {batch_size}",
@@ -662,23 +674,20 @@ def remarks(rows: list[dict[str, Any]]) -> list[str]:
         "2048x2048 float32 matrix product of the run."
     ]
 
-    def speed(model: str, shape: str, **wanted: str) -> float | None:
-        for row in rows:
-            if (row["model"], row["image_shape"]) == (model, shape) and all(
-                row[key] == value for key, value in wanted.items()
-            ):
-                return row["train_images_per_s"]
-        return None
-
+    keys = ("model", "image_shape", "backend", "policy", "onednn")
+    speeds = {
+        tuple(row[key] for key in keys): row["train_images_per_s"]
+        for row in rows
+    }
     for shape in ("28x28x1", "64x64x3"):
-        tensorflow = {"backend": "tensorflow", "policy": "float32"}
-        on = speed("dcgan", shape, **tensorflow, onednn="1")
-        off = speed("dcgan", shape, **tensorflow, onednn="0")
-        if on and off:
+        tensorflow = ("dcgan", shape, "tensorflow", "float32")
+        off = speeds.get((*tensorflow, "0"))
+        if off:
             lines += [
                 "",
-                f"oneDNN: DCGAN at {shape} trains {on / off:.2f} times faster "
-                "on TensorFlow with it than without.",
+                f"oneDNN: DCGAN at {shape} trains "
+                f"{speeds[*tensorflow, '1'] / off:.2f} times faster on "
+                "TensorFlow with it than without.",
             ]
     return lines
 

@@ -20,6 +20,11 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 from keras_gans import callbacks, datasets, images, losses  # noqa: E402
 from keras_gans.models import DCGAN, GAN  # noqa: E402
+from keras_gans.pretrained import (  # noqa: E402
+    list_pretrained,
+    load,
+    save_pretrained,
+)
 from keras_gans.registry import create, list_models  # noqa: E402
 
 __version__ = "0.1.0"
@@ -32,5 +37,8 @@ __all__ = [
     "datasets",
     "images",
     "list_models",
+    "list_pretrained",
+    "load",
     "losses",
+    "save_pretrained",
 ]

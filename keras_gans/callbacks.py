@@ -6,7 +6,8 @@ import keras
 import numpy as np
 
 from keras_gans import backend
-from keras_gans.images import grid, save_gif, save_png, writable_folder
+from keras_gans.files import writable_folder
+from keras_gans.images import grid, save_gif, save_png
 
 
 class SampleGrid(keras.callbacks.Callback):

@@ -11,7 +11,8 @@ import keras
 
 import keras_gans
 from keras_gans.callbacks import TrainingGIF
-from keras_gans.images import grid, save_png, writable_folder
+from keras_gans.files import writable_folder
+from keras_gans.images import grid, save_png
 
 
 def demo(out: str | Path = "demo", epochs: int = 20) -> list[Path]:

@@ -4,14 +4,13 @@ Everything in the library is float32, channels last, in [-1, 1]. These two
 functions are the only border to the 0..255 of files.
 """
 
-import contextlib
-import os
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from keras_gans.files import written_aside
 
 
 def from_uint8(pixels: np.ndarray) -> np.ndarray:
@@ -148,54 +147,6 @@ def save_gif(
             loop=0,
         )
     return Path(path)
-
-
-@contextlib.contextmanager
-def written_aside(path: str | Path) -> Iterator[Any]:
-    """Open a binary file that takes the place of `path` once it is whole.
-
-    Written under another name in the same folder, flushed to the disk, then
-    renamed: a reader, or a run that is killed, sees the old file or the new.
-    """
-    path = Path(path)
-    handle, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(aside, 0o666 & ~_umask())
-        os.replace(aside, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(aside)
-        raise
-
-
-def writable_folder(folder: str | Path) -> Path:
-    """Make `folder` where it is missing, and prove that it can be written.
-
-    Raises:
-        ValueError: If it cannot be made or written, before any work is lost.
-    """
-    folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise ValueError(
-            "Expected an output folder that can be written. Received: "
-            f"{str(folder)!r} ({error.strerror}). Choose another folder, or "
-            "change its permissions."
-        ) from None
-    return folder
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _enlarge(picture: np.ndarray, scale: int) -> np.ndarray:

@@ -26,7 +26,8 @@ import keras
 
 import keras_gans
 from keras_gans import datasets, registry
-from keras_gans.images import grid, save_png, writable_folder, written_aside
+from keras_gans.files import writable_folder, written_aside
+from keras_gans.images import grid, save_png
 from keras_gans.recipes import Recipe
 
 

@@ -10,9 +10,9 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from keras_gans.datasets.cache import cache_folder, file_hash
 from keras_gans.datasets.data import ImageData
 from keras_gans.datasets.folder import decode
+from keras_gans.files import cache_folder, file_hash
 
 
 def flowers102(

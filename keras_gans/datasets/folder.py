@@ -15,9 +15,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_gans.datasets.cache import cache_folder
 from keras_gans.datasets.data import ImageData
-from keras_gans.images import written_aside
+from keras_gans.files import cache_folder, written_aside
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
 

@@ -2,12 +2,13 @@
 
 import gzip
 import hashlib
+import zlib
 from pathlib import Path
 
 import numpy as np
 
-from keras_gans.datasets.cache import cache_folder
 from keras_gans.datasets.data import ImageData
+from keras_gans.files import cache_folder
 
 # Of the unpacked files: gzip headers differ from mirror to mirror.
 FILES = {
@@ -83,7 +84,7 @@ def read_idx(path: Path, shape: tuple[int, ...], md5: str) -> np.ndarray:
             f"Received: no such file in {path.parent}. Put the four .gz files "
             "there, or leave out `data_dir` to fetch them."
         ) from None
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise ValueError(
             f"Expected {path} as a whole gzip file. Received: {error}. Fetch "
             "it again."

@@ -5,6 +5,7 @@ its own file.
 """
 
 import contextlib
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -69,6 +70,8 @@ class GenerativeModel(keras.Model):
         self.prior = check_prior(prior)
         self.seed_generator = backend.SeedGenerator()
         self.ema_generator = None
+        self.card = None  # of the zoo's entry that it was loaded from
+        self.networks_without_weights = []
         self.trackers = {n: keras.metrics.Mean(name=n) for n in metrics}
         self.compiled_networks = {}
         self.built = True
@@ -178,6 +181,14 @@ class GenerativeModel(keras.Model):
         x, y = inputs.checked(self, x, y, kwargs.get("steps_per_epoch"))
         if not (hasattr(x, "shape") or getattr(x, "num_batches", None)):
             kwargs.setdefault("shuffle", False)  # Keras would warn: it cannot
+        if self.networks_without_weights:
+            warnings.warn(
+                f"{self.card.name} came without trained weights of its "
+                f"{', '.join(self.networks_without_weights)}, which start anew "
+                "and may undo what the generator knows.",
+                stacklevel=2,
+            )
+            self.networks_without_weights = []
         if not self.compiled:
             self.compile()
         if hasattr(x, "shape") and self.optimizer.iterations.numpy() == 0:

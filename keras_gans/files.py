@@ -1,0 +1,142 @@
+"""Files: written whole or not at all, fetched and checked, kept in a cache."""
+
+import contextlib
+import hashlib
+import os
+import tempfile
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+
+
+@contextlib.contextmanager
+def written_aside(path: str | Path) -> Iterator[Any]:
+    """Open a binary file that takes the place of `path` once it is whole.
+
+    Written under another name in the same folder, flushed to the disk, then
+    renamed: a reader, or a run that is killed, sees the old file or the new.
+    """
+    path = Path(path)
+    handle, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(aside, 0o666 & ~_umask())
+        os.replace(aside, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(aside)
+        raise
+
+
+def writable_folder(folder: str | Path) -> Path:
+    """Make `folder` where it is missing, and prove that it can be written.
+
+    Raises:
+        ValueError: If it cannot be made or written, before any work is lost.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(
+            "Expected an output folder that can be written. Received: "
+            f"{str(folder)!r} ({error.strerror}). Choose another folder, or "
+            "change its permissions."
+        ) from None
+    return folder
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def cache_folder(*parts: str) -> Path:
+    """A folder below the cache, made where it is missing.
+
+    The cache is `~/.cache/keras_gans`, or what the environment variable
+    `KERAS_GANS_CACHE` names.
+    """
+    root = os.environ.get("KERAS_GANS_CACHE") or "~/.cache/keras_gans"
+    folder = Path(root).expanduser().joinpath(*parts)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def file_hash(path: str | Path, algorithm: str = "sha256") -> str:
+    """Hash of a file's bytes, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+def fetch(url: str, sha256: str) -> Path:
+    """Download a file into the cache, once, and check it.
+
+    Args:
+        url: An https address; http only on this machine (127.0.0.1).
+        sha256: Of the file, in hexadecimal.
+
+    Returns:
+        The path of the whole, checked file.
+
+    Raises:
+        ValueError: If the address is not https, cannot be reached, ends too
+            early, or gives another file. Nothing of it is kept.
+    """
+    _check_address(url)
+    name = Path(urllib.parse.urlsplit(url).path).name or "file"
+    target = cache_folder("fetched", sha256.lower()) / name
+    if target.is_file():
+        return target
+    try:
+        opener = urllib.request.build_opener(_SameScheme)
+        with (
+            opener.open(url, timeout=60) as answer,
+            written_aside(target) as file,
+        ):
+            size = int(answer.headers.get("Content-Length") or 0)
+            bar = keras.utils.Progbar(size or None, unit_name="byte")
+            hasher, done = hashlib.sha256(), 0
+            while block := answer.read(1 << 20):
+                file.write(block)
+                hasher.update(block)
+                done += len(block)
+                bar.update(done, finalize=False)
+            if size and done != size:
+                raise OSError(f"cut off after {done} of {size} bytes")
+            if hasher.hexdigest() != sha256.lower():
+                raise OSError(f"its sha256 is {hasher.hexdigest()}")
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"Expected the file of sha256 {sha256} at {url}. Received: "
+            f"{error}. Check the address and the hash, and try again."
+        ) from None
+    return target
+
+
+class _SameScheme(urllib.request.HTTPRedirectHandler):
+    """Follows a redirect to addresses that could have been given, only."""
+
+    def redirect_request(self, request, fp, code, msg, headers, newurl):
+        _check_address(newurl)
+        return super().redirect_request(request, fp, code, msg, headers, newurl)
+
+
+def _check_address(url: str) -> None:
+    parts = urllib.parse.urlsplit(url)
+    here = parts.hostname in ("127.0.0.1", "localhost", "::1")
+    if parts.scheme != "https" and not (parts.scheme == "http" and here):
+        raise ValueError(
+            f"Expected an https address. Received: {url}. Use one that is "
+            "encrypted."
+        )

@@ -1,0 +1,65 @@
+"""Recipes: read, and refused with the field's name."""
+
+import pytest
+
+from keras_gans.pretrained import ZOO
+from keras_gans.recipes import Recipe, read_recipe
+
+GOOD = """
+model = "gan"
+steps = 10
+[data]
+name = "mnist_5k"
+[budgets]
+smoke = 2
+"""
+
+
+def write(tmp_path, text):
+    path = tmp_path / "recipe.toml"
+    path.write_text(text)
+    return path
+
+
+def test_reads_a_recipe(tmp_path):
+    recipe = read_recipe(write(tmp_path, GOOD))
+    assert recipe == Recipe(
+        "gan", {"name": "mnist_5k"}, 10, budgets={"smoke": 2}
+    )
+    assert recipe.with_budget("smoke").steps == 2
+    assert recipe.with_budget(None) is recipe
+    with pytest.raises(ValueError, match="one of smoke. Received: name='big'"):
+        recipe.with_budget("big")
+
+
+@pytest.mark.parametrize(
+    "change, sentence",
+    [
+        (("model", "modle"), "Did you mean 'model'"),
+        (('model = "gan"', ""), "Expected the field `model`"),
+        (('"gan"', '"gna"'), "Did you mean 'gan'"),
+        (('"gan"', "3"), "Expected `model` as the name"),
+        (("10", "0"), "Received: steps=0"),
+        (("10", "true"), "Received: steps=True"),
+        (("10", '"ten"'), "Received: steps='ten'"),
+        (("[data]", "[daten]"), "Did you mean 'data'"),
+        (('name = "mnist_5k"', ""), "Expected `data.name`"),
+        (("steps = 10", "steps = "), "to be TOML"),
+    ],
+)
+def test_bad_fields_are_named(tmp_path, change, sentence):
+    path = write(tmp_path, GOOD.replace(*change, 1))
+    with pytest.raises(ValueError, match=f"{path}.*{sentence}"):
+        read_recipe(path)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(ValueError, match="No such file"):
+        read_recipe(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("path", sorted(ZOO.glob("*/recipe.toml")), ids=str)
+def test_recipes_of_the_zoo_have_a_smoke_budget(path):
+    recipe = read_recipe(path)
+    assert 0 < recipe.with_budget("smoke").steps <= 50
+    assert path.parent.name.startswith(recipe.model)

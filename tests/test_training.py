@@ -1,0 +1,217 @@
+"""Runs that are stopped and killed end as if they had not been."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from keras_gans import training
+from keras_gans.datasets import ImageData
+from keras_gans.recipes import Recipe
+from tests.conformance import CASES, images_like
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def tiny(case, **changes):
+    name, config = CASES[case]
+    facts = {
+        "model": name,
+        "config": json.loads(json.dumps(config)),
+        "data": {"name": "toy"},
+        "steps": 12,
+        "batch_size": 8,
+        "save_every": 3,
+        "sample_every": 5,
+    }
+    return Recipe(**facts | changes)
+
+
+def toy(recipe):
+    from keras_gans.images import to_uint8
+
+    return ImageData("toy", to_uint8(images_like(recipe.config, n=20)))
+
+
+def run(recipe, out):
+    return training.train(recipe, out, toy(recipe), verbose=0)
+
+
+def weights(model):
+    variables = [
+        *model.variables,
+        *(v for name in model.players for v in getattr(model, name).variables),
+    ]
+    return [keras.ops.convert_to_numpy(v) for v in variables]
+
+
+def assert_equal(first, second):
+    for a, b in zip(weights(first), weights(second), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def final(out):
+    return keras.saving.load_model(training.saves(out)[-1])
+
+
+def test_a_run_leaves_saves_samples_and_a_log(tmp_path):
+    run(tiny("gan"), tmp_path)
+    names = sorted(p.name for p in tmp_path.iterdir())
+    assert names == [
+        "log.csv",
+        "run.json",
+        "samples",
+        "step_00000009.keras",
+        "step_00000012.keras",
+    ]
+    assert sorted(p.name for p in (tmp_path / "samples").iterdir()) == [
+        "step_00000005.png",
+        "step_00000010.png",
+        "step_00000012.png",
+    ]
+    lines = (tmp_path / "log.csv").read_text().splitlines()
+    assert lines[0] == "step,d_loss,g_loss"
+    assert [line.split(",")[0] for line in lines[1:]] == ["3", "6", "9", "12"]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_run_in_pieces_is_the_whole_run(tmp_path, case):
+    whole = run(tiny(case), tmp_path / "whole")
+    for steps in (4, 9, 12):  # in mid-epoch, and with a save on the way
+        pieces = run(tiny(case, steps=steps, save_every=4), tmp_path / "pieces")
+    assert_equal(whole, pieces)
+    assert_equal(whole, final(tmp_path / "pieces"))
+    again = run(tiny(case), tmp_path / "pieces")  # nothing left to do
+    assert_equal(whole, again)
+
+
+def test_samples_and_saves_do_not_disturb(tmp_path):
+    first = run(tiny("gan"), tmp_path / "a")
+    second = run(tiny("gan", save_every=100, sample_every=100), tmp_path / "b")
+    assert_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"seed": 1}, {"batch_size": 4}, {"config": CASES["gan-paper"][1]}],
+)
+def test_a_run_of_another_recipe_is_refused(tmp_path, change):
+    run(tiny("gan", steps=3), tmp_path)
+    before = {p: p.read_bytes() for p in tmp_path.glob("*.*")}
+    name = next(iter(change))
+    with pytest.raises(ValueError, match=f"same recipe.*Received: {name}="):
+        run(tiny("gan", **change), tmp_path)
+    assert before == {p: p.read_bytes() for p in tmp_path.glob("*.*")}
+
+
+def test_a_save_that_cannot_be_read_is_named(tmp_path):
+    run(tiny("gan", steps=3), tmp_path)
+    (tmp_path / "step_00000003.keras").write_bytes(b"damaged")
+    with pytest.raises(ValueError, match="Received: .*step_00000003.keras"):
+        run(tiny("gan"), tmp_path)
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ValueError, match="output folder"):
+        run(tiny("gan"), tmp_path / "file" / "run")
+
+
+def test_what_a_killed_save_left_is_swept(tmp_path):
+    aside = tmp_path / ".save_abc"
+    aside.mkdir()
+    (aside / "step_00000003.keras").write_bytes(b"half")
+    run(tiny("gan", steps=3), tmp_path)
+    assert not aside.exists()
+
+
+PROGRAM = """
+import sys, os, signal
+from tests.test_training import run, tiny, training
+from pathlib import Path
+case, out, steps, die_at_save = sys.argv[1:]
+if int(die_at_save):
+    count, replace = 0, os.replace
+    def dying_replace(source, target):
+        global count
+        if str(target).endswith(".keras"):
+            count += 1
+            if count == int(die_at_save):
+                os.kill(os.getpid(), signal.SIGKILL)
+        return replace(source, target)
+    os.replace = dying_replace
+try:
+    run(tiny(case, steps=int(steps), save_every=2), Path(out))
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+def start(case, out, steps=30, die_at_save=0):
+    """Train in a process of its own, which writes its errors beside `out`."""
+    with open(out.parent / "stderr.txt", "w") as errors:
+        return subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, case, out, f"{steps}",
+             f"{die_at_save}"],
+            cwd=ROOT,
+            env=os.environ | {"KERAS_BACKEND": keras.backend.backend()},
+            stderr=errors,
+        )  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_killed_at_any_moment(tmp_path, case):
+    """SIGKILL: within a save, and twice whenever it hits."""
+    undisturbed = start(case, tmp_path / "whole")
+    assert undisturbed.wait() == 0, (tmp_path / "stderr.txt").read_text()
+    out = tmp_path / "killed"
+
+    within_save = start(case, out, die_at_save=2)
+    assert within_save.wait() == -signal.SIGKILL
+    assert [p.name for p in training.saves(out)] == ["step_00000002.keras"]
+    assert list(out.glob(".save_*"))  # what the kill left aside
+
+    chance = random.Random(case)
+    kills = 0
+    for _ in range(2):
+        process = start(case, out)
+        wanted = len(read_log(out)) + chance.randint(1, 3)
+        while process.poll() is None and len(read_log(out)) < wanted:
+            time.sleep(0.01)
+        time.sleep(chance.random() * 0.3)
+        process.kill()
+        kills += process.wait() == -signal.SIGKILL
+    assert kills > 0
+    last = start(case, out)
+    assert last.wait() == 0, (tmp_path / "stderr.txt").read_text()
+    assert_equal(final(tmp_path / "whole"), final(out))
+
+
+def read_log(out):
+    log = out / "log.csv"
+    return log.read_text().splitlines()[1:] if log.is_file() else []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_asked_to_stop_it_saves_and_leaves(tmp_path, number):
+    whole = run(tiny("gan", steps=4000, save_every=2000), tmp_path / "whole")
+    out = tmp_path / "stopped"
+    process = start("gan", out, steps=4000)
+    while process.poll() is None and len(read_log(out)) < 3:
+        time.sleep(0.01)
+    process.send_signal(number)
+    assert process.wait() == 130, (tmp_path / "stderr.txt").read_text()
+    step = int(training.saves(out)[-1].stem[5:])
+    assert 6 <= step < 4000
+    rest = run(tiny("gan", steps=4000, save_every=2000), out)
+    assert_equal(whole, rest)
