@@ -1,0 +1,347 @@
+"""Entries: what `save_pretrained` writes is what `load` gives back."""
+
+import contextlib
+import dataclasses
+import hashlib
+import http.server
+import json
+import shutil
+import threading
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+
+import keras_gans
+from keras_gans.cards import read_card
+from keras_gans.pretrained import ZOO
+from tests.conformance import CASES, images_like
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_GANS_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def gan():
+    gan = keras_gans.GAN((8, 8, 1), latent_dim=4, variant="small")
+    gan.fit(images_like({"image_shape": (8, 8, 1)}), verbose=0)
+    return gan
+
+
+@pytest.fixture
+def entry(gan, tmp_path):
+    keras_gans.save_pretrained(gan, tmp_path / "my_gan", description="Mine.")
+    return tmp_path / "my_gan"
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_model_round_trips(case, tmp_path):
+    name, config = CASES[case]
+    model = keras_gans.create(name, **config)
+    model.fit(images_like(config), batch_size=8, verbose=0)
+    card = keras_gans.save_pretrained(model, tmp_path / "entry")
+    twin = keras_gans.load(tmp_path / "entry")
+    assert twin.card == card and twin.get_config() == model.get_config()
+    change = card.files["generator.weights.h5"]["output_change"]
+    assert 0 < change <= 0.02
+    difference = np.abs(twin.generate(64, seed=0) - model.generate(64, seed=0))
+    np.testing.assert_allclose(difference.max(), change, atol=1e-4)
+    # Every file is the one that the card tells of.
+    for file, facts in card.files.items():
+        content = (tmp_path / "entry" / file).read_bytes()
+        assert len(content) == facts["size"]
+        assert hashlib.sha256(content).hexdigest() == facts["sha256"]
+
+
+def test_an_entry_is_complete_and_readable(entry):
+    assert sorted(p.name for p in entry.iterdir()) == [
+        "README.md",
+        "card.json",
+        "config.json",
+        "discriminator.weights.h5",
+        "generator.weights.h5",
+        "samples.png",
+    ]
+    card = read_card(entry / "card.json")
+    assert (entry / "README.md").read_text() == card.to_markdown()
+    assert "Mine." in card.to_markdown()
+
+
+def test_weights_none_is_untrained(entry, gan):
+    keras.utils.set_random_seed(7)
+    first = keras_gans.load(entry, weights=None)
+    difference = first.generate(4, seed=0) - gan.generate(4, seed=0)
+    assert np.abs(difference).max() > 0.1
+
+
+def test_float32_where_outputs_would_move(gan, tmp_path):
+    # Steep pixels: a rounded weight turns some from black to white.
+    kernel = gan.generator.get_layer("pixels").kernel
+    kernel.assign(keras.ops.convert_to_numpy(kernel) * 300)
+    card = keras_gans.save_pretrained(gan, tmp_path / "large")
+    assert card.files["generator.weights.h5"]["dtype"] == "float32"
+    twin = keras_gans.load(tmp_path / "large")
+    np.testing.assert_allclose(
+        twin.generate(4, seed=0), gan.generate(4, seed=0), atol=1e-6
+    )
+
+
+def test_without_a_discriminator_fit_says_so(entry):
+    (entry / "discriminator.weights.h5").unlink()
+    model = keras_gans.load(entry)
+    images = images_like({"image_shape": (8, 8, 1)})
+    with pytest.warns(UserWarning, match="my_gan came without .*discriminator"):
+        model.fit(images, verbose=0)
+    model.fit(images, verbose=0)  # once is enough
+
+
+def test_an_entry_is_replaced_whole(entry, gan, monkeypatch):
+    gan.fit(images_like({"image_shape": (8, 8, 1)}), epochs=5, verbose=0)
+    before = {p.name: p.read_bytes() for p in entry.iterdir()}
+
+    def full_disk(*arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("keras_gans.pretrained.save_png", full_disk)
+        with pytest.raises(OSError, match="No space left"):
+            keras_gans.save_pretrained(gan, entry)
+    assert before == {p.name: p.read_bytes() for p in entry.iterdir()}
+    assert [p.name for p in entry.parent.iterdir()] == ["my_gan"]
+    keras_gans.save_pretrained(gan, entry)
+    twin = keras_gans.load(entry)
+    np.testing.assert_allclose(
+        twin.generate(4, seed=0), gan.generate(4, seed=0), atol=0.02
+    )
+
+
+def change_card(entry, **changes):
+    fields = json.loads((entry / "card.json").read_text()) | changes
+    fields = {k: v for k, v in fields.items() if v is not None}
+    (entry / "card.json").write_text(json.dumps(fields))
+
+
+def truncate(entry):
+    path = entry / "generator.weights.h5"
+    path.write_bytes(path.read_bytes()[:-500])
+
+
+def alter(entry):
+    path = entry / "generator.weights.h5"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def of_another_model(entry):
+    other = keras_gans.GAN((8, 8, 1), latent_dim=5, variant="small")
+    keras_gans.save_pretrained(other, entry.parent / "other")
+    file = "generator.weights.h5"
+    shutil.copy(entry.parent / "other" / file, entry / file)
+    files = read_card(entry / "card.json").files
+    files[file] = read_card(entry.parent / "other" / "card.json").files[file]
+    change_card(entry, files=files)
+
+
+DAMAGE = {
+    "truncated": (truncate, "the file is damaged"),
+    "altered": (alter, "the file is damaged"),
+    "of another model": (of_another_model, "those of another network"),
+    "weights missing": (
+        lambda e: (e / "generator.weights.h5").unlink(),
+        "no such file",
+    ),
+    "card missing": (lambda e: (e / "card.json").unlink(), "No such file"),
+    "card no json": (
+        lambda e: (e / "card.json").write_text("{"),
+        "card.json to be JSON",
+    ),
+    "card a list": (
+        lambda e: (e / "card.json").write_text("[]"),
+        "Received: list",
+    ),
+    "field missing": (
+        lambda e: change_card(e, licence=None),
+        "Expected `licence` as a string. Received: no such field",
+    ),
+    "field wrong": (
+        lambda e: change_card(e, files=[]),
+        r"Expected `files` as an object. Received: \[\]",
+    ),
+    "field unknown": (
+        lambda e: change_card(e, license="MIT"),
+        "Did you mean 'licence'",
+    ),
+    "file elsewhere": (
+        lambda e: change_card(e, files={"../x.h5": {}}),
+        "Expected `files` as plain names",
+    ),
+    "model unknown": (
+        lambda e: change_card(e, model="gna"),
+        "Did you mean 'gan'",
+    ),
+    "config of another": (
+        lambda e: (e / "config.json").write_text('{"model": "dcgan"}'),
+        "config.json to hold the arguments of a gan",
+    ),
+    "config with code": (
+        lambda e: (e / "config.json").write_text(
+            '{"model": "gan", "config": {"class_name": "Lambda"}}'
+        ),
+        "config.json to hold the arguments of a gan",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_damaged_entries(entry, kind):
+    damage, sentence = DAMAGE[kind]
+    damage(entry)
+    before = {p.name: p.read_bytes() for p in entry.iterdir()}
+    with pytest.raises(ValueError, match=sentence) as error:
+        keras_gans.load(entry)
+    assert "Expected" in str(error.value) and "Received: " in str(error.value)
+    assert before == {p.name: p.read_bytes() for p in entry.iterdir()}
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (("dcgan_mnst",), "Received: name='dcgan_mnst'"),
+        (("http://example.com/a.zip", "pretrained", "0"), "an https address"),
+        (("https://example.com/a.zip",), "Received: sha256=None"),
+        (("my_gan", "imagenet"), "Received: weights='imagenet'"),
+    ],
+)
+def test_bad_names(arguments, sentence):
+    with pytest.raises(ValueError, match=f"Expected .*{sentence}"):
+        keras_gans.load(*arguments)
+
+
+def test_unknown_names_get_the_closest():
+    if not keras_gans.list_pretrained():
+        pytest.skip("this checkout has no trained entry")
+    name = keras_gans.list_pretrained()[0]
+    with pytest.raises(ValueError, match=f"Did you mean '{name}'"):
+        keras_gans.load(name[:-1])
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    cut = 0
+
+    def log_message(self, *arguments):
+        pass
+
+    def copyfile(self, source, output):
+        content = source.read()
+        output.write(content[: len(content) - self.cut])
+
+    def do_GET(self):
+        if self.path.startswith("/moved"):
+            self.send_response(302)
+            self.send_header("Location", "ftp://127.0.0.1/entry.zip")
+            self.end_headers()
+        else:
+            super().do_GET()
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """A real server of `tmp_path`, on this machine."""
+
+    class Here(Handler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=tmp_path)
+
+    with contextlib.ExitStack() as stack:
+        serving = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Here)
+        stack.callback(serving.server_close)
+        stack.callback(serving.shutdown)
+        threading.Thread(target=serving.serve_forever, daemon=True).start()
+        yield Here, f"http://127.0.0.1:{serving.server_port}"
+
+
+@pytest.fixture
+def archive(entry):
+    path = entry.parent / "entry.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        for member in entry.iterdir():
+            file.write(member, f"my_gan/{member.name}")
+        file.writestr("../../outside.json", "{}")
+        file.writestr("run.py", "import os")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_from_an_address(server, archive, gan, tmp_path):
+    model = keras_gans.load(f"{server[1]}/entry.zip", sha256=archive)
+    np.testing.assert_allclose(
+        model.generate(4, seed=0), gan.generate(4, seed=0), atol=0.02
+    )
+    assert not list(tmp_path.rglob("run.py"))
+    assert not (tmp_path.parent / "outside.json").exists()
+    (tmp_path / "entry.zip").unlink()  # the next time from the cache
+    keras_gans.load(f"{server[1]}/entry.zip", sha256=archive)
+
+
+def test_download_that_is_cut(server, archive, tmp_path):
+    server[0].cut = 1000
+    with pytest.raises(ValueError, match="Received: cut off after"):
+        keras_gans.load(f"{server[1]}/entry.zip", sha256=archive)
+    assert not [p for p in (tmp_path / "cache").rglob("*") if p.is_file()]
+    server[0].cut = 0
+    keras_gans.load(f"{server[1]}/entry.zip", sha256=archive)
+
+
+@pytest.mark.parametrize(
+    "path, sentence",
+    [
+        ("entry.zip", "Received: its sha256 is"),
+        ("none.zip", "Received: HTTP Error 404"),
+        ("moved", "Expected an https address. Received: ftp"),
+    ],
+)
+def test_wrong_downloads(server, archive, tmp_path, path, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        keras_gans.load(f"{server[1]}/{path}", sha256="0" * 64)
+    assert not [p for p in (tmp_path / "cache").rglob("*") if p.is_file()]
+
+
+def test_cards_do_not_change():
+    assert keras_gans.cards.Card.__dataclass_params__.frozen
+
+
+ENTRIES = keras_gans.list_pretrained()
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_entry_of_the_zoo(name):
+    """The packaged entries: whole, readable, and what their cards say."""
+    model = keras_gans.load(name)
+    card = model.card
+    assert card.name == name and name.startswith(card.model)
+    assert (ZOO / name / "README.md").read_text() == card.to_markdown()
+    assert card.licence and card.data and card.version and card.recipe
+    recipe = keras_gans.recipes.read_recipe(ZOO / name / "recipe.toml")
+    shipped = dict(card.recipe)
+    assert shipped["model"] == recipe.model
+    assert shipped["seed"] == recipe.seed
+    for network, n in card.parameters.items():
+        variables = getattr(model, network).trainable_variables
+        assert sum(int(np.prod(v.shape)) for v in variables) == n
+    # The picture is of seed 0, as it comes.
+    from PIL import Image
+
+    with Image.open(ZOO / name / "samples.png") as file:
+        shown = np.asarray(file, np.int64)
+    made = keras_gans.images.grid(model.generate(64, seed=0))
+    difference = np.abs(made.reshape(shown.shape).astype(np.int64) - shown)
+    assert np.percentile(difference, 99) <= 3
+    assert dataclasses.asdict(card)["files"].keys() == card.files.keys()
+
+
+def test_every_model_has_an_entry():
+    models = {read_card(ZOO / name / "card.json").model for name in ENTRIES}
+    assert models == set(keras_gans.list_models())
