@@ -2,7 +2,7 @@
 
 `python benchmarks/zoo.py` prints, and writes to `results/zoo.csv`:
 
-- `load_and_64`: seconds of `load("dcgan_mnist")` and 64 images after the import,
+- `load_and_64`: seconds of `load("dcgan_mnist")` and 64 images after import,
   in fresh interpreters;
 - `save`: seconds of one save of a DCGAN run, and its share of training at one
   save a minute;

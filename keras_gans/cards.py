@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from keras_gans.files import written_aside
 from keras_gans.registry import MODELS, unknown
 
 
@@ -108,6 +109,16 @@ class Card:
             for name in ("steps", "batch_size", "seed")
             if name in self.recipe
         )
+
+
+def write_card(card: Card, folder: str | Path) -> None:
+    """Write `card.json`, and the README.md that says the same."""
+    for name, text in (
+        ("README.md", card.to_markdown()),
+        ("card.json", card.to_json()),
+    ):
+        with written_aside(Path(folder) / name) as file:
+            file.write(text.encode())
 
 
 KINDS = {str: "a string", dict: "an object", list: "a list"}

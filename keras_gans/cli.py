@@ -181,7 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     try:
         options.run(options)
-    except (ValueError, ImportError) as error:
+    except (ValueError, ImportError, OSError) as error:
         print(f"keras-gans: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stopped:

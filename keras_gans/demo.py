@@ -1,6 +1,6 @@
 """Sample a trained DCGAN, then train one on the embedded digits.
 
-`python -m keras_gans.demo --out demo` writes pictures of the zoo's `dcgan_mnist`
+`python -m keras_gans.demo` writes into `demo/` pictures of `dcgan_mnist`
 within seconds, and after about two minutes on two cores a sample grid, an
 interpolation strip and a GIF of digits forming of a DCGAN trained here.
 """

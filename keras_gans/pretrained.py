@@ -24,7 +24,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_gans.cards import Card, read_card
+from keras_gans.cards import Card, read_card, write_card
 from keras_gans.files import cache_folder, fetch, writable_folder
 from keras_gans.images import grid, save_png
 from keras_gans.recipes import Recipe
@@ -185,8 +185,7 @@ def save_pretrained(
         config = {"model": architecture, "config": model.get_config()}
         (aside / "config.json").write_text(json.dumps(config, indent=2) + "\n")
         save_png(aside / "samples.png", grid(model.generate(64, seed=0)))
-        (aside / "README.md").write_text(card.to_markdown())
-        (aside / "card.json").write_text(card.to_json())
+        write_card(card, aside)
         folder.mkdir(exist_ok=True)
         # The card last: until it is there, the hashes are the old entry's.
         for file in sorted(

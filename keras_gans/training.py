@@ -51,6 +51,7 @@ def train(
         The trained model.
 
     Raises:
+        OSError: If there is no room for a save; those before stay whole.
         ValueError: If the folder cannot be written, or holds a run of another
             recipe or of a version whose saves cannot be read.
         KeyboardInterrupt: After Ctrl-C or SIGTERM, once all is saved.
@@ -112,12 +113,18 @@ def save(model: keras.Model, out: Path, step: int) -> Path:
     the old saves or the new one, never half of it.
     """
     path = out / f"step_{step:08d}.keras"
-    with tempfile.TemporaryDirectory(prefix=".save_", dir=out) as aside:
-        whole = Path(aside) / path.name
-        model.save(whole)
-        with open(whole, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(whole, path)
+    try:
+        with tempfile.TemporaryDirectory(prefix=".save_", dir=out) as aside:
+            whole = Path(aside) / path.name
+            model.save(whole)
+            with open(whole, "rb") as file:
+                os.fsync(file.fileno())
+            os.replace(whole, path)
+    except OSError as error:
+        raise OSError(
+            f"Expected room for a save in {out}. Received: {error}. The saves "
+            "before are whole: make room, and start again to go on."
+        ) from error
     folder = os.open(out, os.O_RDONLY)
     try:
         os.fsync(folder)  # the new name, too, is on the disk

@@ -133,6 +133,32 @@ def test_what_a_killed_save_left_is_swept(tmp_path):
     assert not aside.exists()
 
 
+@pytest.mark.slow
+def test_a_full_disk_leaves_the_last_saves_whole(tmp_path):
+    """A real file system of one and a half saves."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", disk],
+        capture_output=True,
+    )
+    if mounted.returncode:
+        pytest.skip("needs the right to mount a small file system")
+    try:
+        (disk / "ballast").write_bytes(bytes(20_000))
+        with pytest.raises(OSError, match="room for a save.*No space left"):
+            run(tiny("gan", save_every=1, sample_every=100), disk)
+        names = [p.name for p in training.saves(disk)]
+        assert names == ["step_00000001.keras"]
+        assert not list(disk.glob(".save_*"))
+        (disk / "ballast").unlink()
+        subprocess.run(["mount", "-o", "remount,size=9m", disk], check=True)
+        rest = run(tiny("gan", save_every=1, sample_every=100), disk)
+    finally:
+        subprocess.run(["umount", disk], check=True)
+    assert_equal(run(tiny("gan"), tmp_path / "whole"), rest)
+
+
 PROGRAM = """
 import sys, os, signal
 from tests.test_training import run, tiny, training
