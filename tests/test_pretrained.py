@@ -5,7 +5,10 @@ import dataclasses
 import hashlib
 import http.server
 import json
+import os
 import shutil
+import subprocess
+import sys
 import threading
 import zipfile
 
@@ -229,18 +232,77 @@ def test_unknown_names_get_the_closest():
         keras_gans.load(name[:-1])
 
 
+HUB = """
+import sys
+import keras_gans
+print(keras_gans.load("hf://me/my_gan").generate(2, seed=0).shape)
+try:
+    keras_gans.load("hf://me/other")
+except ValueError as error:
+    print(error)
+"""
+
+
+def test_from_the_hub(server, entry):
+    """The real client, against a server that answers as the hub does."""
+    pytest.importorskip("huggingface_hub", reason="needs the extra `hub`")
+    environment = os.environ | {
+        "HF_ENDPOINT": server[1],
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_XET": "1",
+        "KERAS_BACKEND": keras.backend.backend(),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", HUB],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    shape, refused = done.stdout.splitlines()
+    assert shape == "(2, 8, 8, 1)"
+    assert refused.startswith("Expected an entry at hf://me/other. Received: ")
+
+
 class Handler(http.server.SimpleHTTPRequestHandler):
     cut = 0
 
     def log_message(self, *arguments):
         pass
 
+    def answer(self, content, kind):
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("ETag", f'"{hashlib.sha1(content).hexdigest()}"')
+        self.send_header("X-Repo-Commit", "0" * 40)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(content)
+
     def copyfile(self, source, output):
         content = source.read()
         output.write(content[: len(content) - self.cut])
 
+    def do_HEAD(self):
+        self.do_GET()
+
     def do_GET(self):
-        if self.path.startswith("/moved"):
+        if self.path == "/api/models/me/my_gan/revision/main":
+            files = [{"rfilename": n} for n in os.listdir(self.root / "my_gan")]
+            facts = {"id": "me/my_gan", "sha": "0" * 40, "siblings": files}
+            self.answer(json.dumps(facts).encode(), "application/json")
+        elif self.path.startswith("/api/models/me/my_gan/tree/"):
+            files = [
+                {"type": "file", "path": p.name, "size": p.stat().st_size,
+                 "oid": "0" * 40}
+                for p in (self.root / "my_gan").iterdir()
+            ]  # fmt: skip
+            self.answer(json.dumps(files).encode(), "application/json")
+        elif self.path.startswith("/me/my_gan/resolve/"):
+            path = self.root / "my_gan" / self.path.split("/")[-1]
+            self.answer(path.read_bytes(), "application/octet-stream")
+        elif self.path.startswith("/moved"):
             self.send_response(302)
             self.send_header("Location", "ftp://127.0.0.1/entry.zip")
             self.end_headers()
@@ -253,6 +315,8 @@ def server(tmp_path, monkeypatch):
     """A real server of `tmp_path`, on this machine."""
 
     class Here(Handler):
+        root = tmp_path
+
         def __init__(self, *arguments):
             super().__init__(*arguments, directory=tmp_path)
 
