@@ -24,7 +24,8 @@ class SampleGrid(keras.callbacks.Callback):
         scale: Whole number by which each pixel is enlarged.
 
     Raises:
-        ValueError: If the folder cannot be written.
+        ValueError: If the folder cannot be written, or a number is not
+            positive.
 
     Example:
 
@@ -42,6 +43,7 @@ class SampleGrid(keras.callbacks.Callback):
         scale: int = 1,
     ):
         super().__init__()
+        _check_positive(n=n, every=every, scale=scale)
         self.folder = writable_folder(folder)
         self.n = n
         self.seed = seed
@@ -69,8 +71,8 @@ class TrainingGIF(keras.callbacks.Callback):
         scale: Whole number by which each pixel is enlarged.
 
     Raises:
-        ValueError: If the folder cannot be written, or `max_frames` is less
-            than 2.
+        ValueError: If the folder cannot be written, a number is not positive,
+            or `max_frames` is less than 2.
 
     Example:
 
@@ -90,6 +92,7 @@ class TrainingGIF(keras.callbacks.Callback):
         scale: int = 1,
     ):
         super().__init__()
+        _check_positive(n=n, every=every, scale=scale)
         if max_frames < 2:
             raise ValueError(
                 "Expected `max_frames` of at least 2. Received: "
@@ -126,3 +129,12 @@ class TrainingGIF(keras.callbacks.Callback):
     def frame(self) -> np.ndarray:
         """The samples as they are now, uint8."""
         return grid(self.model.generate(self.n, seed=self.seed))
+
+
+def _check_positive(**numbers: int) -> None:
+    for name, number in numbers.items():
+        if not isinstance(number, (int, np.integer)) or number < 1:
+            raise ValueError(
+                f"Expected `{name}` as a positive integer. Received: "
+                f"{name}={number!r}. Leave it out for the default."
+            )

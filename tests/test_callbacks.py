@@ -71,6 +71,13 @@ def test_folder_that_cannot_be_written(tmp_path, make):
     assert os.listdir(tmp_path) == ["file"]
 
 
+@pytest.mark.parametrize("name", ["n", "every", "scale"])
+@pytest.mark.parametrize("kind", [SampleGrid, TrainingGIF])
+def test_numbers_that_make_no_picture(tmp_path, kind, name):
+    with pytest.raises(ValueError, match=f"Received: {name}=0"):
+        kind(tmp_path / "a", **{name: 0})
+
+
 def test_film_of_one_frame():
     with pytest.raises(ValueError, match="Received: max_frames=1"):
         TrainingGIF("x.gif", max_frames=1)

@@ -59,6 +59,20 @@ def test_predict_is_generate(case):
     )
 
 
+def test_exports_what_generates(case, tmp_path):
+    if BACKEND != "tensorflow":
+        pytest.skip("SavedModel export is tested on TensorFlow")
+    import tensorflow as tf
+
+    model, _ = case
+    model.export(str(tmp_path / "exported"), verbose=False)
+    served = tf.saved_model.load(str(tmp_path / "exported"))
+    z = model.draw_latents(3, seed=0)
+    np.testing.assert_allclose(
+        served.serve(z).numpy(), model.generate(latents=z), atol=1e-5
+    )
+
+
 @pytest.mark.parametrize("method", ["linear", "spherical", None])
 def test_interpolates_between_its_ends(case, method):
     model, images = case

@@ -168,6 +168,15 @@ def test_generator_function_is_checked_batch_by_batch(gan):
     [
         (lambda g: g.generate(0), "Received: n=0"),
         (lambda g: g.generate(latents=np.zeros((3, 5))), r"shape=\(3, 5\)"),
+        (lambda g: g.generate(2.5), "Received: n=2.5"),
+        (lambda g: g.generate(2, seed=-1), "Received: seed=-1"),
+        (lambda g: g.generate(2, batch_size=0), "Received: batch_size=0"),
+        (lambda g: g.generate(2, labels=[1, 2]), "Received: labels"),
+        (
+            lambda g: g.generate(latents=np.full((1, 4), np.nan)),
+            "4 of them NaN",
+        ),
+        (lambda g: g.interpolate(0), "Received: n=0"),
         (lambda g: g.interpolate(steps=1), "Received: steps=1"),
         (lambda g: g.interpolate(method="cubic"), "method='cubic'"),
         (lambda g: g.interpolate(latents=np.zeros((2, 4))), r"shape=\(2, 4\)"),
@@ -176,6 +185,13 @@ def test_generator_function_is_checked_batch_by_batch(gan):
 def test_bad_sampling(gan, call, sentence):
     with pytest.raises(ValueError, match=f"Expected .*{sentence}"):
         call(gan)
+
+
+def test_held_out_data_means_nothing_to_a_game(gan):
+    with pytest.raises(ValueError, match="Expected .* Received: GAN, a game"):
+        gan.evaluate(GOOD)
+    assert_refused(gan, "a game of two", GOOD, validation_data=(GOOD,))
+    assert_refused(gan, "a game of two", GOOD, validation_split=0.5)
 
 
 @pytest.mark.parametrize(

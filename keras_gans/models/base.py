@@ -178,6 +178,8 @@ class GenerativeModel(keras.Model):
             ValueError: If the images have another shape or range, hold NaN or
                 infinity, or are none; if labels come to a model without.
         """
+        if kwargs.get("validation_data") or kwargs.get("validation_split"):
+            self.check_has_test_loss()
         x, y = inputs.checked(self, x, y, kwargs.get("steps_per_epoch"))
         if not (hasattr(x, "shape") or getattr(x, "num_batches", None)):
             kwargs.setdefault("shuffle", False)  # Keras would warn: it cannot
@@ -195,6 +197,18 @@ class GenerativeModel(keras.Model):
             self.adapt(ops.convert_to_numpy(x))
         with inputs.plain_errors():
             return super().fit(x, y, **kwargs)
+
+    def evaluate(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
+        """The loss on held-out data, for models that have one.
+
+        Raises:
+            ValueError: For adversarial models, which have none.
+        """
+        self.check_has_test_loss()
+        return super().evaluate(x, y, **kwargs)
+
+    def check_has_test_loss(self) -> None:
+        """Raise a `ValueError` where `evaluate` would mean nothing."""
 
     def adapt(self, images: np.ndarray) -> None:
         """Take from the training images what the paper takes before step 1.
@@ -235,6 +249,7 @@ class GenerativeModel(keras.Model):
         self,
         n: int = 64,
         seed: int | None = None,
+        labels: Any = None,
         *,
         latents: np.ndarray | None = None,
         batch_size: int = 64,
@@ -245,6 +260,7 @@ class GenerativeModel(keras.Model):
             n: How many.
             seed: The same seed gives the same images on every backend, and the
                 first 8 of 64 are the 8 of 8. None draws anew.
+            labels: For conditional models; here None.
             latents: float32 `[n, latent_dim]` to be used instead of drawn ones.
             batch_size: Images made at once.
 
@@ -252,7 +268,9 @@ class GenerativeModel(keras.Model):
             float32 `[n, height, width, channels]` in [-1, 1].
 
         Raises:
-            ValueError: If `latents` have another shape, or `n` is less than 1.
+            ValueError: If `latents` have another shape or are not finite, `n`
+                or `batch_size` is less than 1, or labels come to a model that
+                takes none.
 
         Example:
 
@@ -260,15 +278,17 @@ class GenerativeModel(keras.Model):
         gan.generate(64, seed=0).shape  # (64, 28, 28, 1)
         ```
         """
+        inputs.Contract.of(self).check_labels(labels is not None)
         if latents is None:
             z = self.draw_latents(n, seed)
         else:
             z = np.asarray(latents, dtype=np.float32)
-            if z.ndim != 2 or z.shape[1] != self.latent_dim or len(z) == 0:
+            shaped = z.ndim == 2 and z.shape[1] == self.latent_dim and len(z)
+            if not shaped or not np.isfinite(z).all():
                 raise ValueError(
-                    f"Expected `latents` of shape [n, {self.latent_dim}]. "
-                    f"Received: shape={z.shape}. Draw some with "
-                    f"`model.draw_latents(n)`."
+                    f"Expected finite `latents` of shape [n, {self.latent_dim}]"
+                    f". Received: shape={z.shape}, {np.isnan(z).sum()} of them "
+                    "NaN. Draw some with `model.draw_latents(n)`."
                 )
         return self.infer(self.sampler, z, batch_size)
 
@@ -278,6 +298,13 @@ class GenerativeModel(keras.Model):
             raise ValueError(
                 f"Expected `n` as a positive integer. Received: n={n!r}. "
                 "Ask for at least one image."
+            )
+        if seed is not None and not (
+            isinstance(seed, (int, np.integer)) and seed >= 0
+        ):
+            raise ValueError(
+                "Expected `seed` as an integer from 0, or None. Received: "
+                f"seed={seed!r}. Leave it out to draw anew."
             )
         return sample_prior(self.prior, n, self.latent_dim, seed)
 
@@ -353,6 +380,11 @@ class GenerativeModel(keras.Model):
         self, network: keras.Model, x: np.ndarray, batch_size: int
     ) -> np.ndarray:
         """Run a network on a NumPy array, batch by batch, without training."""
+        if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+            raise ValueError(
+                "Expected `batch_size` as a positive integer. Received: "
+                f"batch_size={batch_size!r}. The default is 64."
+            )
         if network.name not in self.compiled_networks:
             self.compiled_networks[network.name] = backend.inference(network)
         run = self.compiled_networks[network.name]
@@ -362,6 +394,19 @@ class GenerativeModel(keras.Model):
         return np.concatenate(parts).astype(np.float32)
 
     # === Saving ===
+
+    def export(self, filepath: Any, *args: Any, **kwargs: Any) -> Any:
+        """Export the network that makes images, as `keras.Model.export`.
+
+        The artifact maps latents `[batch, latent_dim]` to images.
+
+        Example:
+
+        ```python
+        gan.export("generator")  # a TensorFlow SavedModel
+        ```
+        """
+        return self.sampler.export(filepath, *args, **kwargs)
 
     def get_config(self) -> dict:
         raise NotImplementedError
@@ -425,6 +470,15 @@ class AdversarialModel(GenerativeModel):
             generator_optimizer=generator_optimizer,
             discriminator_optimizer=discriminator_optimizer,
             **options,
+        )
+
+    def check_has_test_loss(self) -> None:
+        raise ValueError(
+            "Expected a model with a loss on held-out data. Received: "
+            f"{type(self).__name__}, a game of two players, whose losses "
+            "measure them against each other. Leave `evaluate` and the "
+            "validation data out, and look at samples: "
+            "`keras_gans.callbacks.SampleGrid`."
         )
 
     def keep_ema(self, decay: float | None) -> None:
