@@ -13,7 +13,7 @@ images = gan.generate(64, seed=0)  # float32 [64, 28, 28, 1] in [-1, 1]
 import os
 
 # Before TensorFlow starts: oneDNN's convolutions, off by default on processors
-# without AVX-512, train a DCGAN 1.6 to 2.1 times faster on AVX2
+# without AVX-512, train a DCGAN 1.5 to 2.1 times faster on AVX2
 # (benchmarks/throughput.py). Where Keras was imported first, export
 # TF_ENABLE_ONEDNN_OPTS=1 in the shell; set to 0, it stays off.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
