@@ -51,12 +51,12 @@ def main() -> None:
     data = keras_gans.datasets.load("mnist_5k")
     batches = data.batches(64)
     gan = keras_gans.DCGAN((28, 28, 1), ema_decay=0.999)
-    gan.fit(batches.steps(0, 5), shuffle=False, verbose=0)
+    gan.fit(batches.steps(0, 5), verbose=0)
     train, feed, save = [], [], []
     with tempfile.TemporaryDirectory() as folder:
         for i in range(rounds):
             start = time.perf_counter()
-            gan.fit(batches.steps(0, 40), shuffle=False, verbose=0)
+            gan.fit(batches.steps(0, 40), verbose=0)
             train.append(40 * 64 / (time.perf_counter() - start))
 
             start = time.perf_counter()

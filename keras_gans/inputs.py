@@ -147,6 +147,18 @@ def checked(
     return x, y  # a torch DataLoader, say: Keras reads it as it is
 
 
+def shuffled_by_keras(x: Any) -> bool:
+    """Whether `fit` should shuffle: arrays, and a `PyDataset`'s batches.
+
+    Not what comes in an order of its own (`datasets.Batches`), nor streams, of
+    which Keras would warn that it cannot.
+    """
+    if hasattr(x, "shape"):
+        return True
+    own_order = getattr(x, "keeps_order", False)
+    return bool(getattr(x, "num_batches", None)) and not own_order
+
+
 class CheckedPyDataset(keras.utils.PyDataset):
     """A `PyDataset` whose batches are checked as they are read."""
 

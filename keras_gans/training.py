@@ -74,7 +74,7 @@ def train(
         flip=recipe.flip,
     )
     if step == 0:
-        model.adapt(data.arrays()[0])
+        model.adapt(data.sample())
 
     with _Stop() as stop:
         while step < recipe.steps and not stop.asked:
@@ -84,7 +84,6 @@ def train(
                 print(f"Steps {step + 1} to {target} of {recipe.steps}")
             history = model.fit(
                 batches.steps(step, target),
-                shuffle=False,
                 verbose=verbose,
                 callbacks=[counter],
             ).history

@@ -36,6 +36,11 @@ class ImageData:
         """`(images, labels)` with images as float32 in [-1, 1]."""
         return from_uint8(self.images), self.labels
 
+    def sample(self, most_bytes: int = 1 << 30) -> np.ndarray:
+        """Images evenly from the whole, float32 in [-1, 1], a GiB at most."""
+        size = 4 * self.images.size  # as float32
+        return from_uint8(self.images[:: max(1, -(-size // most_bytes))])
+
     def batches(
         self,
         batch_size: int = 64,
@@ -73,6 +78,8 @@ class Batches(keras.utils.PyDataset):
     Any batch of any epoch can be had at once, so a run that was stopped goes
     on where it was. Made by `ImageData.batches`.
     """
+
+    keeps_order = True  # `fit` does not shuffle the batches again
 
     def __init__(
         self,
@@ -128,6 +135,8 @@ class Batches(keras.utils.PyDataset):
 
 class StepRange(keras.utils.PyDataset):
     """Steps `start` to `stop` of an endless run over `Batches`."""
+
+    keeps_order = True
 
     def __init__(self, batches: Batches, start: int, stop: int):
         super().__init__()

@@ -178,11 +178,13 @@ class GenerativeModel(keras.Model):
             ValueError: If the images have another shape or range, hold NaN or
                 infinity, or are none; if labels come to a model without.
         """
-        if kwargs.get("validation_data") or kwargs.get("validation_split"):
+        if kwargs.get("validation_data") is not None or kwargs.get(
+            "validation_split"
+        ):
             self.check_has_test_loss()
+        if not inputs.shuffled_by_keras(x):
+            kwargs.setdefault("shuffle", False)
         x, y = inputs.checked(self, x, y, kwargs.get("steps_per_epoch"))
-        if not (hasattr(x, "shape") or getattr(x, "num_batches", None)):
-            kwargs.setdefault("shuffle", False)  # Keras would warn: it cannot
         if self.networks_without_weights:
             warnings.warn(
                 f"{self.card.name} came without trained weights of its "

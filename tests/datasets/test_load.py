@@ -235,6 +235,29 @@ def test_bad_batches():
         unlabelled.batches(labels=True)
 
 
+def test_sample_is_even_and_bounded():
+    data = toy(10)  # 8 bytes an image, as float32
+    np.testing.assert_array_equal(data.sample(), data.arrays()[0])
+    np.testing.assert_array_equal(data.sample(40), data.arrays()[0][::2])
+
+
+def test_fit_keeps_the_order_of_batches():
+    import random
+
+    import keras_gans
+
+    results = []
+    for chance in (1, 2):  # with which Keras would shuffle
+        keras.utils.set_random_seed(0)
+        gan = keras_gans.GAN((1, 2, 1), latent_dim=3, variant="small")
+        random.seed(chance)
+        np.random.seed(chance)
+        gan.fit(toy(64).batches(4), verbose=0)
+        results.append([np.array(w) for w in gan.get_weights()])
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_fit_reads_batches():
     import keras_gans
 
