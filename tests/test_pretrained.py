@@ -406,6 +406,13 @@ def test_entry_of_the_zoo(name):
     assert dataclasses.asdict(card)["files"].keys() == card.files.keys()
 
 
+# Architectures whose first entry is still being trained, by its recipe.
+WAITING = {"gan": "gan_mnist"}
+
+
 def test_every_model_has_an_entry():
     models = {read_card(ZOO / name / "card.json").model for name in ENTRIES}
-    assert models == set(keras_gans.list_models())
+    assert models | set(WAITING) == set(keras_gans.list_models())
+    assert not models & set(WAITING), "an entry is in: take it off the list"
+    for name in WAITING.values():
+        assert (ZOO / name / "recipe.toml").is_file()
