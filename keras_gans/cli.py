@@ -129,6 +129,7 @@ def run_interpolate(options: argparse.Namespace) -> None:
 
 def run_train(options: argparse.Namespace) -> None:
     import keras_gans
+    from keras_gans.datasets import TERMS
     from keras_gans.pretrained import recipe_path
     from keras_gans.recipes import read_recipe
     from keras_gans.training import train
@@ -154,7 +155,7 @@ def run_train(options: argparse.Namespace) -> None:
         model,
         entry,
         description=f"{type(model).__name__} trained on {public['name']}.",
-        data=public,
+        data=public | {"terms": TERMS.get(public["name"], "not known")},
         recipe=dataclasses.replace(recipe, data=public),
         commit=_commit(),
     )

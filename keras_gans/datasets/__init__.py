@@ -15,6 +15,14 @@ __all__ = ["Batches", "ImageData", "load", "mnist_5k"]
 
 NAMES = ("fashion_mnist", "flowers102", "mnist", "mnist_5k")
 
+# Under what terms the images are, for the cards of what was trained on them.
+TERMS = {
+    "fashion_mnist": "MIT (Zalando)",
+    "flowers102": "photographs for research use (Nilsback, Zisserman)",
+    "mnist": "CC BY-SA 3.0 (LeCun, Cortes, Burges)",
+    "mnist_5k": "CC BY-SA 3.0 (LeCun, Cortes, Burges)",
+}
+
 
 def load(
     name: str | Path,
