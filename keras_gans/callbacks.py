@@ -50,6 +50,9 @@ class SampleGrid(keras.callbacks.Callback):
         self.every = every
         self.scale = scale
 
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        _check_channels(self.model)
+
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         if (epoch + 1) % self.every == 0:
             path = self.folder / f"epoch_{epoch + 1:04d}.png"
@@ -64,9 +67,10 @@ class TrainingGIF(keras.callbacks.Callback):
         path: The file; its folder is made where it is missing.
         n: Images in each frame.
         seed: Of the latents.
-        every: Steps between frames.
+        every: Compiled calls between frames: steps, unless `compile` was given
+            `steps_per_execution`.
         max_frames: Where a run has more, every second frame is dropped and
-            `every` doubles, so a long run costs no more than a short one.
+            the interval doubles, so a long run costs no more than a short one.
         seconds: How long a frame is shown.
         scale: Whole number by which each pixel is enlarged.
 
@@ -99,10 +103,17 @@ class TrainingGIF(keras.callbacks.Callback):
                 f"max_frames={max_frames}. A film has more than one picture."
             )
         self.path = Path(path)
+        if self.path.is_dir() or not 0 < seconds < 60:
+            raise ValueError(
+                "Expected the path of a file, and `seconds` between 0 and 60. "
+                f"Received: path={str(path)!r}, seconds={seconds}. Name a file "
+                "as in 'samples/run.gif'."
+            )
         writable_folder(self.path.parent)
         self.n = n
         self.seed = seed
         self.every = every
+        self.interval = every  # doubles in a long run
         self.max_frames = max_frames
         self.seconds = seconds
         self.scale = scale
@@ -110,17 +121,19 @@ class TrainingGIF(keras.callbacks.Callback):
         self.steps = 0
 
     def on_train_begin(self, logs: dict | None = None) -> None:
+        _check_channels(self.model)
+        self.interval = self.every
         self.frames = [self.frame()]
         self.steps = 0
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self.steps += 1
-        if self.steps % self.every == 0:
+        if self.steps % self.interval == 0:
             backend.synchronize(self.model)
             self.frames.append(self.frame())
             if len(self.frames) > self.max_frames:
                 self.frames = self.frames[::2]
-                self.every *= 2
+                self.interval *= 2
 
     def on_train_end(self, logs: dict | None = None) -> None:
         self.frames.append(self.frame())
@@ -138,3 +151,13 @@ def _check_positive(**numbers: int) -> None:
                 f"Expected `{name}` as a positive integer. Received: "
                 f"{name}={number!r}. Leave it out for the default."
             )
+
+
+def _check_channels(model: keras.Model) -> None:
+    channels = model.image_shape[-1]
+    if channels not in (1, 3, 4):
+        raise ValueError(
+            "Expected images that a file can show: 1, 3 or 4 channels. "
+            f"Received: image_shape={model.image_shape}. Leave the callback "
+            "out, and look at some of the channels yourself."
+        )

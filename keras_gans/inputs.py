@@ -1,7 +1,8 @@
 """What `fit` takes, checked before it costs anything.
 
 Arrays are looked at whole. A data set is looked at batch by batch while it is
-read: every image that a step sees has been checked.
+read: every image that a step sees has been checked. Of a torch `DataLoader`,
+which Keras must read by itself, the first batch is.
 """
 
 import contextlib
@@ -69,7 +70,13 @@ class Contract:
         Float, `[n, *image_shape]`, at least one, finite, in [-1, 1].
         """
         shape = images.shape
-        if images.ndim == 0 or len(images) == 0:
+        if images.dtype.kind not in "fiub":
+            raise ValueError(
+                f"Expected float images [n, {self.dims}]. Received: an array "
+                f"of {images.dtype}. Load the pictures first: "
+                "`keras_gans.datasets.load(folder)`."
+            )
+        if images.ndim > 0 and len(images) == 0:
             raise ValueError(
                 f"Expected at least one image, [n, {self.dims}]. Received: an "
                 f"empty data set, shape={shape}. Check the path or the filter "
@@ -78,11 +85,13 @@ class Contract:
         if shape[1:] != self.image_shape:
             if shape[1:] == self.image_shape[:2] and self.image_shape[2] == 1:
                 fix = "Add the channel: `images[..., None]`."
-            else:
+            elif images.ndim == 4:
                 fix = (
                     "Resize them, or build the model for them: "
                     f"image_shape={tuple(shape[1:])}."
                 )
+            else:
+                fix = "Reshape them to [n, height, width, channels]."
             raise ValueError(
                 f"Expected images [n, {self.dims}]. "
                 f"Received: shape={shape}. {fix}"
@@ -100,8 +109,9 @@ class Contract:
         if whole_numbers or low < -1 - TOLERANCE or high > 1 + TOLERANCE:
             raise ValueError(
                 "Expected float images in [-1, 1]. Received: "
-                f"{images.dtype} values from {low:g} to {high:g}. Scale uint8 "
-                "pixels with `keras_gans.images.from_uint8(pixels)`."
+                f"{images.dtype} values from {low:g} to {high:g}. Scale 0..255 "
+                "with `x / 127.5 - 1`, or uint8 pixels with "
+                "`keras_gans.images.from_uint8(pixels)`."
             )
 
 
@@ -125,8 +135,8 @@ def checked(
             labels come to a model that takes none, or miss where it does.
     """
     contract = Contract.of(model)
-    if x is None or isinstance(x, (list, tuple)):
-        got = "x=None" if x is None else f"a {type(x).__name__} of {len(x)}"
+    if x is None or isinstance(x, (list, tuple, dict, str, int, float)):
+        got = "x=None" if x is None else f"x of type {type(x).__name__}"
         raise ValueError(
             f"Expected one array of images [n, {contract.dims}], or a data "
             f"set. Received: {got}. Make an array with `np.stack(images)`; "
@@ -144,7 +154,34 @@ def checked(
         return x, y
     if isinstance(x, Iterator):
         return _checked_batches(contract, x), y
-    return x, y  # a torch DataLoader, say: Keras reads it as it is
+    # A torch DataLoader, say, which Keras knows by its type and reads as it
+    # is: its first batch is checked.
+    if hasattr(x, "__iter__"):
+        contract.check_batch(next(iter(x)))
+    return x, y
+
+
+def check_options(options: dict[str, Any]) -> None:
+    """Refuse options of `fit` that a generative model would not follow.
+
+    Before anything starts: on JAX, a `fit` that fails in its middle takes the
+    weights with it.
+    """
+    for name in ("sample_weight", "class_weight"):
+        if options.get(name) is not None:
+            raise ValueError(
+                f"Expected every image to count alike. Received: {name}. Leave "
+                "it out, or repeat the images that should count more."
+            )
+    for name in ("batch_size", "epochs", "steps_per_epoch"):
+        number = options.get(name)
+        if number is not None and (
+            not isinstance(number, (int, np.integer)) or number < 1
+        ):
+            raise ValueError(
+                f"Expected `{name}` as a positive integer. Received: "
+                f"{name}={number!r}. Leave it out for the default."
+            )
 
 
 def shuffled_by_keras(x: Any) -> bool:
@@ -203,7 +240,7 @@ def plain_errors() -> Iterator[None]:
         said = re.search(r"Expected [^\n]*? Received: [^\n\"]*", str(error))
         if type(error).__name__ != "InvalidArgumentError" or not said:
             raise
-        raise ValueError(said.group()) from None
+        raise ValueError(said.group().rstrip("]'")) from None
 
 
 def _checked_batches(contract: Contract, batches: Iterable) -> Iterator:

@@ -19,24 +19,14 @@ class OptimizerGroup(keras.optimizers.Optimizer):
 
     `learning_rate` reads the first member's. Setting it moves all members and
     keeps the ratios that they had when the group was made, so
-    `LearningRateScheduler` and `ReduceLROnPlateau` work unchanged.
+    `LearningRateScheduler` and `ReduceLROnPlateau` work unchanged; a member
+    with a schedule refuses, as Keras's optimizers do.
 
     Args:
-        members: Dict from name to a built `keras.optimizers.Optimizer`. Two
-            names must not share one optimizer.
-
-    Raises:
-        ValueError: If two players share an optimizer.
+        members: Dict from name to a built `keras.optimizers.Optimizer`.
     """
 
     def __init__(self, members: dict[str, keras.optimizers.Optimizer]):
-        if len({id(member) for member in members.values()}) < len(members):
-            raise ValueError(
-                "Every player needs an optimizer of its own: one object keeps "
-                "the slots of one list of variables. Received: the same "
-                f"optimizer for more than one of {sorted(members)}. Pass two "
-                "optimizers with the same settings."
-            )
         super().__init__(learning_rate=0.0)
         self.members = dict(members)
         self.built = True

@@ -82,8 +82,9 @@ def unknown(kind: str, name: str, choices: list[str]) -> str:
     normal = str(name).lower().replace("-", "_")
     close = difflib.get_close_matches(normal, choices, n=1, cutoff=0.5)
     hint = f" Did you mean {close[0]!r}?" if close else ""
+    article = "an" if kind[0] in "aeiou" else "a"
     known = f"one of {', '.join(choices)}" if choices else "there is none yet"
     return (
-        f"Expected the name of a {kind}: {known}. "
+        f"Expected the name of {article} {kind}: {known}. "
         f"Received: name={name!r}.{hint}"
     )

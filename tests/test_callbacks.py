@@ -48,7 +48,7 @@ def test_gif_of_a_long_run_stays_small(tmp_path):
     callback = TrainingGIF(tmp_path / "run.gif", n=1, every=1, max_frames=8)
     run([callback], epochs=20)  # 80 steps
     assert len(callback.frames) <= 9
-    assert callback.every == 16
+    assert callback.interval == 16
 
 
 def test_pictures_do_not_disturb_training(tmp_path):

@@ -104,6 +104,31 @@ def test_step_is_finite_and_moves_every_network(case):
         assert sum(moved) >= len(moved) - 1, name
 
 
+def test_average_follows_and_is_what_samples(case):
+    model, images = case
+    if model.ema_generator is None:
+        pytest.skip("this configuration keeps no average")
+    start = weights_of(model.generator)
+    model.fit(images[:8], batch_size=8, verbose=0)  # one step
+    raw, average = weights_of(model.generator), weights_of(model.ema_generator)
+    adapted = 1 if getattr(model, "variant", "") == "paper" else 0
+    for a, b, c in list(
+        zip(average, start, raw, strict=True)
+    )[
+        : len(raw)
+        - adapted  # the last one, a bias, moved before the step
+    ]:
+        expected = model.ema_decay * b + (1 - model.ema_decay) * c
+        np.testing.assert_allclose(a, expected, atol=1e-6)
+    model.generator.set_weights([w + 0.1 for w in raw])
+    z = model.draw_latents(4, seed=0)
+    made = model.generate(latents=z)
+    expected = keras.ops.convert_to_numpy(model.ema_generator(z))
+    np.testing.assert_allclose(made, expected, atol=1e-5)
+    raw_images = keras.ops.convert_to_numpy(model.generator(z))
+    assert np.abs(made - raw_images).max() > 1e-3
+
+
 def test_config_round_trip(case):
     model, _ = case
     config = model.get_config()

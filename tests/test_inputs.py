@@ -156,8 +156,9 @@ def test_tf_dataset_of_unknown_length_takes_no_extra_step(gan):
 
 def test_generator_function_is_checked_batch_by_batch(gan):
     def batches():
-        yield GOOD[:4]
-        yield spoiled(np.nan)[8:]
+        yield (GOOD[:4],)
+        yield (GOOD[4:8],)
+        yield (spoiled(np.nan)[8:],)
 
     with pytest.raises(ValueError, match="NaN or infinity in 1 of 4"):
         gan.fit(batches(), verbose=0)
@@ -185,6 +186,33 @@ def test_generator_function_is_checked_batch_by_batch(gan):
 def test_bad_sampling(gan, call, sentence):
     with pytest.raises(ValueError, match=f"Expected .*{sentence}"):
         call(gan)
+
+
+@pytest.mark.parametrize(
+    "options, sentence",
+    [
+        ({"sample_weight": np.ones(12)}, "Received: sample_weight"),
+        ({"class_weight": {0: 1.0}}, "Received: class_weight"),
+        ({"batch_size": -1}, "Received: batch_size=-1"),
+        ({"epochs": 0}, "Received: epochs=0"),
+    ],
+)
+def test_bad_options_of_fit(gan, options, sentence):
+    assert_refused(gan, sentence, GOOD, **options)
+    assert np.isfinite(gan.generate(2, seed=0)).all()
+
+
+@pytest.mark.parametrize(
+    "images, sentence",
+    [
+        ({"a": GOOD}, "Received: x of type dict"),
+        ("images/", "Received: x of type str"),
+        (np.array(["a", "b"]), "Received: an array of <U1"),
+        (GOOD.reshape(12, 64), "Reshape them"),
+    ],
+)
+def test_things_that_are_no_images(gan, images, sentence):
+    assert_refused(gan, sentence, images)
 
 
 def test_held_out_data_means_nothing_to_a_game(gan):

@@ -101,8 +101,37 @@ def test_one_optimizer_for_two_players_is_refused():
 
     gan = keras_gans.GAN(image_shape=(4, 4, 1), variant="small")
     adam = keras.optimizers.Adam()
-    with pytest.raises(ValueError, match="optimizer of its own.*Received"):
+    with pytest.raises(ValueError, match="a new optimizer as generator.*Rec"):
         gan.compile(adam, adam)
+
+
+def test_optimizers_of_other_variables_are_refused():
+    import keras_gans
+
+    gan = keras_gans.GAN(image_shape=(4, 4, 1), variant="small")
+    first, second = keras.optimizers.Adam(), keras.optimizers.Adam()
+    gan.compile(first, second)
+    gan.compile(first, second)  # the same players: it goes on
+    with pytest.raises(ValueError, match="slots of other variables"):
+        gan.compile(second, first)
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+def test_loss_scaling_of_ones_own_is_kept(policy, tmp_path, precision):
+    import keras_gans
+
+    policy(precision)
+    gan = keras_gans.GAN(image_shape=(4, 4, 1), variant="small")
+    own = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(1e-4))
+    gan.compile(own, "adam")
+    assert gan.generator_optimizer is own
+    gan.fit(np.zeros((8, 4, 4, 1), "float32") - 0.5, verbose=0)
+    gan.save(tmp_path / "gan.keras")
+    twin = keras.saving.load_model(tmp_path / "gan.keras")
+    for a, b in zip(
+        own.variables, twin.generator_optimizer.variables, strict=True
+    ):
+        np.testing.assert_array_equal(numpy(a), numpy(b))
 
 
 def test_optimizers_by_name_and_unknown_players():

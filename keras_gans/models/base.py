@@ -51,7 +51,7 @@ class GenerativeModel(keras.Model):
         name: str | None = None,
     ):
         super().__init__(name=name)
-        shape = tuple(image_shape)
+        shape = tuple(image_shape) if np.iterable(image_shape) else ()
         if len(shape) != 3 or not all(
             isinstance(n, (int, np.integer)) and n > 0 for n in shape
         ):
@@ -123,13 +123,17 @@ class GenerativeModel(keras.Model):
             "steps_per_execution": steps_per_execution,
             "jit_compile": jit_compile,
         }
+        LossScaleOptimizer = keras.optimizers.LossScaleOptimizer
+        self.wrapped_here = []
         members = {}
         for name, variables in self.players.items():
             optimizer = chosen[name]
-            if self.dtype_policy.name == "mixed_float16":
-                optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-            if not optimizer.built:
-                optimizer.build(variables)
+            if self.dtype_policy.name == "mixed_float16" and not isinstance(
+                optimizer, LossScaleOptimizer
+            ):
+                optimizer = LossScaleOptimizer(optimizer)
+                self.wrapped_here.append(name)
+            _build_for(optimizer, name, variables)
             setattr(self, name, optimizer)
             members[name] = optimizer
         super().compile(
@@ -144,8 +148,9 @@ class GenerativeModel(keras.Model):
             return {}
         optimizers = {
             name: keras.optimizers.serialize(
-                getattr(getattr(self, name), "inner_optimizer", None)
-                or getattr(self, name)
+                getattr(self, name).inner_optimizer
+                if name in self.wrapped_here
+                else getattr(self, name)
             )
             for name in self.players
         }
@@ -182,6 +187,7 @@ class GenerativeModel(keras.Model):
             "validation_split"
         ):
             self.check_has_test_loss()
+        inputs.check_options(kwargs)
         if not inputs.shuffled_by_keras(x):
             kwargs.setdefault("shuffle", False)
         x, y = inputs.checked(self, x, y, kwargs.get("steps_per_epoch"))
@@ -195,8 +201,15 @@ class GenerativeModel(keras.Model):
             self.networks_without_weights = []
         if not self.compiled:
             self.compile()
-        if hasattr(x, "shape") and self.optimizer.iterations.numpy() == 0:
+        if not self.is_adapted() and hasattr(x, "shape"):
             self.adapt(ops.convert_to_numpy(x))
+        elif not self.is_adapted():
+            warnings.warn(
+                f"{type(self).__name__} starts from its training images, and "
+                "takes them from an array only. Call `adapt(images)` with some "
+                "of this data set before `fit`.",
+                stacklevel=2,
+            )
         with inputs.plain_errors():
             return super().fit(x, y, **kwargs)
 
@@ -215,9 +228,13 @@ class GenerativeModel(keras.Model):
     def adapt(self, images: np.ndarray) -> None:
         """Take from the training images what the paper takes before step 1.
 
-        Nothing, unless a model says otherwise. `fit` calls it once, with
-        arrays only.
+        Nothing, unless a model says otherwise. `fit` calls it with arrays
+        where `is_adapted` is False.
         """
+
+    def is_adapted(self) -> bool:
+        """Whether `adapt` was called, or has nothing to do."""
+        return True
 
     def sample_latents(self, batch_size: Any) -> Any:
         """z for a training step, `[batch_size, latent_dim]`, never repeated."""
@@ -296,7 +313,7 @@ class GenerativeModel(keras.Model):
 
     def draw_latents(self, n: int, seed: int | None = None) -> np.ndarray:
         """Draw z from the prior with NumPy, float32 `[n, latent_dim]`."""
-        if not isinstance(n, (int, np.integer)) or n < 1:
+        if not isinstance(n, (int, np.integer)) or isinstance(n, bool) or n < 1:
             raise ValueError(
                 f"Expected `n` as a positive integer. Received: n={n!r}. "
                 "Ask for at least one image."
@@ -360,6 +377,7 @@ class GenerativeModel(keras.Model):
                 f"ends. Received: steps={steps!r}. Try steps=8."
             )
         if latents is None:
+            self.draw_latents(n, seed)  # refuses a wrong n or seed
             ends = self.draw_latents(2 * n, seed)
             ends = ends.reshape(2, n, self.latent_dim)
         else:
@@ -387,9 +405,12 @@ class GenerativeModel(keras.Model):
                 "Expected `batch_size` as a positive integer. Received: "
                 f"batch_size={batch_size!r}. The default is 64."
             )
-        if network.name not in self.compiled_networks:
-            self.compiled_networks[network.name] = backend.inference(network)
-        run = self.compiled_networks[network.name]
+        run = self.compiled_networks.get(network.name)
+        if run is None or run.network is not network:  # or a new one
+            run = backend.inference(network)
+            # On the function: Keras would save a network kept in the dict.
+            run.network = network
+            self.compiled_networks[network.name] = run
         parts = [
             run(x[i : i + batch_size]) for i in range(0, len(x), batch_size)
         ]
@@ -494,10 +515,10 @@ class AdversarialModel(GenerativeModel):
         """
         if decay is None:
             return
-        if not 0.0 <= decay < 1.0:
+        if not isinstance(decay, (int, float)) or not 0.0 <= decay < 1.0:
             raise ValueError(
                 "Expected `ema_decay` in [0, 1), or None for no average. "
-                f"Received: ema_decay={decay}. A usual value is 0.999."
+                f"Received: ema_decay={decay!r}. A usual value is 0.999."
             )
         self.ema_generator = keras.models.clone_model(self.generator)
         self.ema_generator.name = "ema_generator"
@@ -528,3 +549,21 @@ def dtype_policy(policy: str | None) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def _build_for(
+    optimizer: keras.optimizers.Optimizer,
+    name: str,
+    variables: list[keras.Variable],
+) -> None:
+    """Build an optimizer, or check that it was built for these variables."""
+    if not optimizer.built:
+        optimizer.build(variables)
+        return
+    known = [id(v) for v in optimizer._trainable_variables]
+    if known != [id(v) for v in variables]:
+        raise ValueError(
+            f"Expected a new optimizer as {name}. Received: "
+            f"{optimizer.name}, which holds the slots of other variables. Make "
+            "another with the same settings."
+        )

@@ -10,6 +10,8 @@ Deviations:
 - Sizes other than 64 stack fewer or more stride-2 stages on the same 4x4 base;
   28x28 stands on a 7x7 base. At 64 the network is the original.
 - The discriminator returns logits; the sigmoid is in the loss.
+- Adam's epsilon is PyTorch's 1e-8 at the first step and, in Keras's form, up to
+  32 times smaller later, where only gradients below 1e-7 can tell.
 - BatchNorm's moving variance, used when sampling, averages the batches' biased
   variances; PyTorch's averages the unbiased ones, larger by n / (n - 1).
 """

@@ -220,6 +220,12 @@ class GAN(AdversarialModel):
         for network in filter(None, (self.generator, self.ema_generator)):
             network.get_layer("pixels").bias.assign(bias)
 
+    def is_adapted(self) -> bool:
+        if self.variant != "paper":
+            return True
+        bias = self.generator.get_layer("pixels").bias
+        return bool(np.any(keras.ops.convert_to_numpy(bias) != 0))
+
     @portable
     def train_step(self, data: Any) -> dict[str, Any]:
         real, _, _ = keras.utils.unpack_x_y_sample_weight(data)

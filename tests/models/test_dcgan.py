@@ -61,6 +61,11 @@ def test_initial_weights_are_the_originals():
         assert all(np.any(a != b) for b in values[i + 1 :])
 
 
+def test_prior_is_normal():
+    z = keras_gans.DCGAN((28, 28, 1), width=2).draw_latents(1000, seed=0)
+    assert np.abs(z).max() > 3.5 and abs(z.std() - 1) < 0.01
+
+
 def test_bare_compile_gives_the_papers_optimizers():
     gan = keras_gans.DCGAN((28, 28, 1), width=2)
     gan.compile()

@@ -90,6 +90,47 @@ def test_output_bias_of_constant_pixels_is_finite():
     np.testing.assert_allclose(bias, np.log(1e-7), rtol=1e-4)
 
 
+def test_trained_weights_are_not_adapted_again(tmp_path):
+    images = images_like({"image_shape": (8, 8, 1)})
+    gan = keras_gans.GAN((8, 8, 1))
+    gan.fit(images, verbose=0)
+    gan.save_weights(tmp_path / "gan.weights.h5")
+    twin = keras_gans.GAN((8, 8, 1))
+    twin.load_weights(tmp_path / "gan.weights.h5")
+    bias = keras.ops.convert_to_numpy(gan.generator.get_layer("pixels").bias)
+    for model in (gan, twin):
+        model.compile(keras.optimizers.SGD(0.0), keras.optimizers.SGD(0.0))
+        model.fit(-images, verbose=0)
+        after = model.generator.get_layer("pixels").bias
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(after), bias)
+
+
+def test_data_sets_are_told_to_adapt():
+    from tests.test_conformance import Batches
+
+    gan = keras_gans.GAN((8, 8, 1))
+    images = images_like({"image_shape": (8, 8, 1)})
+    with pytest.warns(UserWarning, match="Call `adapt"):
+        gan.fit(Batches(images, 8), verbose=0)
+
+
+def test_dropout_is_on_in_the_generators_pass():
+    """The same weights, noise and images; another g_loss without dropout."""
+    losses = []
+    for rate in (0.5, 0.0):
+        keras.utils.set_random_seed(0)
+        gan = keras_gans.GAN((8, 8, 1), latent_dim=4)
+        for layer in gan.discriminator.layers:
+            if isinstance(layer, Dropout):
+                layer.rate = rate
+            elif layer.weights:  # far from zero, so that masks matter
+                layer.set_weights([w * 100 for w in layer.get_weights()])
+        images = images_like({"image_shape": (8, 8, 1)}, n=8)
+        history = gan.fit(images, batch_size=8, verbose=0).history
+        losses.append(history["g_loss"][0])
+    assert abs(losses[0] - losses[1]) > 1e-3
+
+
 def test_fit_adapts_once():
     gan = keras_gans.GAN((8, 8, 1), generator_loss="minimax")
     images = images_like({"image_shape": (8, 8, 1)})
