@@ -156,19 +156,21 @@ def dcgan_step_gflop(image_shape: tuple[int, int, int]) -> float:
     """
     size, _, channels = image_shape
     latent_dim, width = 100, 64
-    base = 7 if size == 28 else 4
-    doublings = (size // base).bit_length() - 1
+    sizes = [size]
+    while sizes[0] > 4:
+        sizes.insert(0, (sizes[0] + 1) // 2)  # [4, 8, 16, 32, 64]
     # Filters from the base to the image: 512, 256, 128, 64, 3 at 64x64x3.
+    doublings = len(sizes) - 1
     filters = [width * 2**i for i in reversed(range(doublings))] + [channels]
     # A 4x4 kernel of stride 2 meets each pixel of its smaller side once, in
     # G, where the side is the input, as in D, where it is the output.
     stages = [
-        (base * 2**i) ** 2 * 4 * 4 * filters[i] * filters[i + 1]
+        sizes[i] ** 2 * 4 * 4 * filters[i] * filters[i + 1]
         for i in range(doublings)
     ]
-    g_first, d_first = latent_dim * base**2 * filters[0], stages[-1]
+    g_first, d_first = latent_dim * 4**2 * filters[0], stages[-1]
     g = g_first + sum(stages)
-    d = sum(stages) + base**2 * filters[0]
+    d = sum(stages) + 4**2 * filters[0]
     multiply_adds = (3 + 2 + 3) * d - 2 * d_first + 3 * g - g_first
     return 2e-9 * multiply_adds
 

@@ -8,7 +8,7 @@ PyTorch rendering by one of the authors (pytorch/examples, `dcgan/main.py`):
 
 Deviations:
 - Sizes other than 64 stack fewer or more stride-2 stages on the same 4x4 base;
-  28x28 stands on a 7x7 base. At 64 the network is the original.
+  at 28x28 the 8x8 stage is cropped to 7x7. At 64 the network is the original.
 - The discriminator returns logits; the sigmoid is in the loss.
 - Adam's epsilon is PyTorch's 1e-8 at the first step and, in Keras's form, up to
   32 times smaller later, where only gradients below 1e-7 can tell.
@@ -40,8 +40,8 @@ def batch_norm(x: Any) -> Any:
     )(x)
 
 
-def stages(image_shape: tuple[int, int, int]) -> tuple[int, int]:
-    """Size of the base, and how many times it doubles: 64 is (4, 4)."""
+def stage_sizes(image_shape: tuple[int, int, int]) -> list[int]:
+    """Sides of the stages, base to image: 64 is [4, 8, 16, 32, 64]."""
     height, width, _ = image_shape
     power_of_two = height >= 32 and height & (height - 1) == 0
     if height != width or not (power_of_two or height == 28):
@@ -51,25 +51,27 @@ def stages(image_shape: tuple[int, int, int]) -> tuple[int, int]:
             f"image_shape={tuple(image_shape)}. Resize or pad the images, to "
             "(64, 64, channels) say."
         )
-    base = 7 if height == 28 else 4
-    return base, (height // base).bit_length() - 1
+    sizes = [height]
+    while sizes[0] > 4:
+        sizes.insert(0, (sizes[0] + 1) // 2)  # 28 is [4, 7, 14, 28]
+    return sizes
 
 
 def build_generator(
     image_shape: tuple[int, int, int], latent_dim: int, width: int
 ) -> keras.Model:
     """z [batch, latent_dim] -> image [batch, h, w, c] in [-1, 1]."""
-    base, doublings = stages(image_shape)
-    filters = width * 2 ** (doublings - 1)  # 512 at 64x64
+    base, *sizes = stage_sizes(image_shape)
+    filters = width * 2 ** (len(sizes) - 1)  # 512 at 64x64
 
     z = keras.Input((latent_dim,), name="latents")
     x = layers.Reshape((1, 1, latent_dim))(z)
     x = layers.Conv2DTranspose(
         filters, base, use_bias=False, kernel_initializer=conv_init()
     )(x)  # [batch, 4, 4, 512]
-    x = layers.ReLU()(batch_norm(x))
-    for _ in range(doublings - 1):
-        filters //= 2
+    for size in sizes:  # 8, 16, 32, 64
+        x = layers.ReLU()(batch_norm(x))
+        filters = image_shape[-1] if size == sizes[-1] else filters // 2
         x = layers.Conv2DTranspose(
             filters,
             4,
@@ -77,16 +79,9 @@ def build_generator(
             padding="same",
             use_bias=False,
             kernel_initializer=conv_init(),
-        )(x)  # [batch, 8, 8, 256], [batch, 16, 16, 128], [batch, 32, 32, 64]
-        x = layers.ReLU()(batch_norm(x))
-    x = layers.Conv2DTranspose(
-        image_shape[-1],
-        4,
-        strides=2,
-        padding="same",
-        use_bias=False,
-        kernel_initializer=conv_init(),
-    )(x)  # [batch, 64, 64, 3]
+        )(x)  # [batch, 8, 8, 256], ..., [batch, 64, 64, 3]
+        if size % 2:  # 7, from 8
+            x = layers.Cropping2D(((0, 1), (0, 1)))(x)
     # In full precision, whatever the policy: images are float32.
     image = layers.Activation("tanh", dtype=keras.config.floatx())(x)
     return keras.Model(z, image, name="generator")
@@ -96,10 +91,10 @@ def build_discriminator(
     image_shape: tuple[int, int, int], width: int
 ) -> keras.Model:
     """Image [batch, h, w, c] in [-1, 1] -> logit [batch, 1]."""
-    base, halvings = stages(image_shape)
+    base, *sizes = stage_sizes(image_shape)
 
     image = x = keras.Input(image_shape, name="images")
-    for i in range(halvings):
+    for i in range(len(sizes)):
         x = layers.Conv2D(
             width * 2**i,
             4,

@@ -1,49 +1,47 @@
 """DCGAN as pytorch/examples `dcgan/main.py` trains it.
 
-The 28x28 form stands on a 7x7 base; every other size is the original's scheme
-with more or fewer stages.
+The original is 64x64; other sizes stack more or fewer of its stages, and at
+28x28 the 8x8 stage is cropped to 7x7, and padded on the way back.
 """
 
 import torch
 from torch import nn
 
 
-def base_of(size: int) -> int:
-    return 7 if size == 28 else 4
+def sizes_to(size: int) -> list[int]:
+    """[4, 8, 16, 32, 64] for 64, [4, 7, 14, 28] for 28."""
+    return [4] if size == 4 else [*sizes_to(-(-size // 2)), size]
 
 
 def build_generator(size, channels, latent_dim=100, width=64):
-    base, filters = base_of(size), width * size // (2 * base_of(size))
-    stages = [
-        nn.ConvTranspose2d(latent_dim, filters, base, 1, 0, bias=False),
-        nn.BatchNorm2d(filters),
-        nn.ReLU(inplace=True),
-    ]
-    while filters > width:
+    sizes = sizes_to(size)[1:]
+    filters = width * 2 ** (len(sizes) - 1)
+    stages = [nn.ConvTranspose2d(latent_dim, filters, 4, 1, 0, bias=False)]
+    for side in sizes:
+        out = channels if side == size else filters // 2
         stages += [
-            nn.ConvTranspose2d(filters, filters // 2, 4, 2, 1, bias=False),
-            nn.BatchNorm2d(filters // 2),
+            nn.BatchNorm2d(filters),
             nn.ReLU(inplace=True),
+            nn.ConvTranspose2d(filters, out, 4, 2, 1, bias=False),
         ]
-        filters //= 2
-    stages += [
-        nn.ConvTranspose2d(filters, channels, 4, 2, 1, bias=False),
-        nn.Tanh(),
-    ]
-    return nn.Sequential(*stages).apply(initialise)
+        if side == 7:
+            stages.append(nn.ZeroPad2d((0, -1, 0, -1)))
+        filters = out
+    return nn.Sequential(*stages, nn.Tanh()).apply(initialise)
 
 
 def build_discriminator(size, channels, width=64):
-    base = base_of(size)
     stages, inputs, filters = [], channels, width
-    while size > base:
+    for side in reversed(sizes_to(size)[1:]):
+        if side == 7:
+            stages.append(nn.ZeroPad2d((0, 1, 0, 1)))
         stages.append(nn.Conv2d(inputs, filters, 4, 2, 1, bias=False))
         if inputs != channels:
             stages.append(nn.BatchNorm2d(filters))
         stages.append(nn.LeakyReLU(0.2, inplace=True))
-        inputs, filters, size = filters, 2 * filters, size // 2
+        inputs, filters = filters, 2 * filters
     stages += [
-        nn.Conv2d(inputs, 1, base, 1, 0, bias=False),
+        nn.Conv2d(inputs, 1, 4, 1, 0, bias=False),
         nn.Sigmoid(),
         nn.Flatten(0),
     ]
