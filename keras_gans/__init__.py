@@ -18,7 +18,7 @@ import os
 # TF_ENABLE_ONEDNN_OPTS=1 in the shell; set to 0, it stays off.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-from keras_gans import callbacks, datasets, images, losses  # noqa: E402
+from keras_gans import callbacks, datasets, images, losses, metrics  # noqa: E402
 from keras_gans.models import DCGAN, GAN  # noqa: E402
 from keras_gans.pretrained import (  # noqa: E402
     list_pretrained,
@@ -40,5 +40,6 @@ __all__ = [
     "list_pretrained",
     "load",
     "losses",
+    "metrics",
     "save_pretrained",
 ]

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from keras_gans.files import written_aside
-from keras_gans.registry import MODELS, unknown
+from keras_gans.metrics.protocol import Figure, in_words
+from keras_gans.registry import CLASSIFIERS, MODELS, unknown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Card:
         commit: Of the code that made it; empty where unknown.
         files: Of each file its `sha256`, `size` in bytes, stored `dtype`, and
             `output_change`, the largest change of an output by that storage.
-        metrics: Dicts of `name`, `value` and `protocol`.
+        metrics: Dicts of `name`, `value`, `deviation` over seeds where there
+            are several, and `protocol`.
     """
 
     name: str
@@ -50,19 +52,11 @@ class Card:
             "",
             self.description,
             "",
-            "![64 samples of seed 0, the first that it makes](samples.png)",
-            "",
-            "```python",
-            "import keras_gans",
-            "",
-            f'model = keras_gans.load("{self.name}")',
-            "images = model.generate(64, seed=0)",
-            "```",
+            *self.shown(),
             "",
             "| | |",
             "|---|---|",
-            f"| Architecture | [`{self.model}`]"
-            f"(../../docs/models/{self.model}.md) |",
+            f"| Architecture | {self.architecture()} |",
             *(f"| Data: {key} | {text} |" for key, text in self.data.items()),
             f"| Trained | {self.trained()} |",
             *(
@@ -79,7 +73,7 @@ class Card:
         if self.metrics:
             lines += ["| metric | value | protocol |", "|---|---|---|"]
             lines += [
-                f"| {m['name']} | {m['value']} | {m['protocol']} |"
+                f"| {m['name']} | {_value(m)} | {in_words(m['protocol'])} |"
                 for m in self.metrics
             ]
         else:
@@ -100,6 +94,26 @@ class Card:
         ]
         return "\n".join(lines) + "\n"
 
+    def shown(self) -> list[str]:
+        """The samples, and how to have more; of a classifier, its use."""
+        lines = [
+            "```python",
+            "import keras_gans",
+            "",
+            f'model = keras_gans.load("{self.name}")',
+        ]
+        if self.model in CLASSIFIERS:
+            return [*lines, "logits = model.predict(images)", "```"]
+        picture = "64 samples of seed 0, the first that it makes"
+        lines += ["images = model.generate(64, seed=0)", "```"]
+        return [f"![{picture}](samples.png)", "", *lines]
+
+    def architecture(self) -> str:
+        """The architecture, with a link to its page."""
+        if self.model in CLASSIFIERS:
+            return f"`keras_gans.metrics.{self.model}`"
+        return f"[`{self.model}`](../../docs/models/{self.model}.md)"
+
     def trained(self) -> str:
         """The recipe in a few words."""
         if not self.recipe:
@@ -111,6 +125,13 @@ class Card:
         )
 
 
+def _value(metric: dict[str, Any]) -> str:
+    """A figure to four digits, with its deviation over seeds."""
+    deviation = metric.get("deviation", 0.0)
+    spread = f" ± {deviation:.2g}" if deviation else ""
+    return f"{metric['value']:.4g}{spread}"
+
+
 def write_card(card: Card, folder: str | Path) -> None:
     """Write `card.json`, and the README.md that says the same."""
     for name, text in (
@@ -119,6 +140,14 @@ def write_card(card: Card, folder: str | Path) -> None:
     ):
         with written_aside(Path(folder) / name) as file:
             file.write(text.encode())
+
+
+def with_figures(card: Card, figures: list[Figure]) -> Card:
+    """The card with these figures, in place of older ones of their names."""
+    names = {figure.name for figure in figures}
+    kept = [m for m in card.metrics if m["name"] not in names]
+    added = [figure.as_dict() for figure in figures]
+    return dataclasses.replace(card, metrics=[*kept, *added])
 
 
 KINDS = {str: "a string", dict: "an object", list: "a list"}
@@ -163,17 +192,35 @@ def read_card(path: str | Path) -> Card:
     for name, facts in fields["files"].items():
         _check_file(path, name, facts)
     for metric in fields["metrics"]:
-        missing = {"name", "value", "protocol"} - set(metric)
-        if missing:
+        check_metric(metric, str(path))
+    for name, n in fields["parameters"].items():
+        if not isinstance(n, int):
             raise ValueError(
-                f"{path}: Expected each of `metrics` with name, value and "
-                f"protocol. Received: {metric!r}. Add {sorted(missing)[0]}."
+                f"{path}: Expected `parameters` as numbers. Received: "
+                f"{name}={n!r}. Mend the card, or fetch the entry again."
             )
-    if fields["model"] not in MODELS:
+    classes = sorted(MODELS | CLASSIFIERS)
+    if fields["model"] not in classes:
         raise ValueError(
-            f"{path}: " + unknown("model", fields["model"], sorted(MODELS))
+            f"{path}: " + unknown("model", fields["model"], classes)
         )
     return Card(**fields)
+
+
+def check_metric(metric: Any, where: str) -> None:
+    """Raise a `ValueError` where it lacks a name, a number or a protocol."""
+    expected = {
+        "name": str,
+        "value": (int, float),
+        "protocol": (dict, str),
+    }
+    if not isinstance(metric, dict) or not all(
+        isinstance(metric.get(key), kind) for key, kind in expected.items()
+    ):
+        raise ValueError(
+            f"{where}: Expected each of `metrics` with name, value (a number) "
+            f"and protocol. Received: {metric!r}. Mend it."
+        )
 
 
 def _check_file(path: Path, name: str, facts: Any) -> None:

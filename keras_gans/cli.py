@@ -1,14 +1,17 @@
-"""The command line: `keras-gans list | card | generate | interpolate | train`.
+"""The command line: `keras-gans list | card | generate | interpolate | train |
+evaluate`.
 
 A thin face over the Python interface.
 """
 
 import argparse
 import dataclasses
+import json
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -19,11 +22,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True)
 
-    def command(name, run, help, example):
+    def command(name, run, words, example):
         added = commands.add_parser(
             name,
-            help=help,
-            description=help,
+            help=words,
+            description=words,
             epilog=f"example: keras-gans {name} {example}",
         )
         added.set_defaults(run=run)
@@ -39,7 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     added.add_argument("name")
     added.add_argument("--json", action="store_true")
 
-    for name, run, help, example in (
+    for name, run, words, example in (
         (
             "generate",
             run_generate,
@@ -53,15 +56,15 @@ def build_parser() -> argparse.ArgumentParser:
             "dcgan_mnist -n 4 --steps 10 --out walks",
         ),
     ):
-        added = command(name, run, help, example)
+        added = command(name, run, words, example)
         added.add_argument("name")
         added.add_argument(
-            "-n", type=int, default=64 if run is run_generate else 4
+            "-n", type=int, default=64 if name == "generate" else 4
         )
         added.add_argument("--seed", type=int)
         added.add_argument("--out", default="samples", help="folder")
         added.add_argument(
-            "--scale", type=int, default=1, help="enlarge pixels"
+            "--scale", type=positive, default=1, help="enlarge pixels"
         )
         if name == "interpolate":
             added.add_argument("--steps", type=int, default=10)
@@ -78,9 +81,43 @@ def build_parser() -> argparse.ArgumentParser:
     added.add_argument("--data", help="a folder of pictures, or a data set")
     added.add_argument("--data-dir", help="where the data set's files are")
     added.add_argument("--budget", help="of the recipe, by name")
-    added.add_argument("--steps", type=int, help="instead of the recipe's")
+    added.add_argument("--steps", type=positive, help="not the recipe's")
+    added.add_argument("--licence", help="of the weights, for the card")
     added.add_argument("--skip-broken", action="store_true")
+
+    added = command(
+        "evaluate",
+        run_evaluate,
+        "Measure a model; prints a table and writes JSON.",
+        "dcgan_mnist --metrics frechet_distance precision_recall "
+        "--n 10000 --seeds 0 1 2 --data-dir mnist",
+    )
+    added.add_argument("name", help="a zoo name, or an entry's folder")
+    added.add_argument(
+        "--metrics", nargs="+", default=["frechet_distance"], metavar="NAME"
+    )
+    added.add_argument("--n", type=int, default=10_000, help="samples a seed")
+    added.add_argument("--seeds", type=int, nargs="+", default=[0])
+    added.add_argument("--extractor", default="lenet_mnist")
+    added.add_argument("--extractor-weights", help="a local file of them")
+    added.add_argument("--data", help="a data set or folder; the card's else")
+    added.add_argument("--data-dir", help="where the data set's files are")
+    added.add_argument("--test-split", help="'test' unless given")
+    added.add_argument("--validation-split", help="as in 'train[50000:]'")
+    added.add_argument("--reference", help="statistics (npz) for the test set")
+    added.add_argument("--out", help="JSON file; <name>_metrics.json else")
+    added.add_argument(
+        "--write-card", action="store_true", help="into the entry's card"
+    )
     return parser
+
+
+def positive(text: str) -> int:
+    """An argument that counts something."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not positive")
+    return number
 
 
 def run_list(options: argparse.Namespace) -> None:
@@ -89,7 +126,8 @@ def run_list(options: argparse.Namespace) -> None:
     find = (
         keras_gans.list_models if options.models else keras_gans.list_pretrained
     )
-    print("\n".join(find(options.pattern)))
+    for name in find(options.pattern):
+        print(name)
 
 
 def run_card(options: argparse.Namespace) -> None:
@@ -105,8 +143,8 @@ def run_generate(options: argparse.Namespace) -> None:
     from keras_gans.files import writable_folder
     from keras_gans.images import grid, save_png, to_uint8
 
-    out = writable_folder(options.out)
     model = keras_gans.load(options.name)
+    out = writable_folder(options.out)
     images = model.generate(options.n, seed=options.seed)
     for i, image in enumerate(images):
         save_png(out / f"{i:05d}.png", to_uint8(image), options.scale)
@@ -118,8 +156,8 @@ def run_interpolate(options: argparse.Namespace) -> None:
     from keras_gans.files import writable_folder
     from keras_gans.images import grid, save_png
 
-    out = writable_folder(options.out)
     model = keras_gans.load(options.name)
+    out = writable_folder(options.out)
     walks = model.interpolate(
         options.n, options.steps, seed=options.seed, method=options.method
     )
@@ -146,33 +184,113 @@ def run_train(options: argparse.Namespace) -> None:
     recipe = dataclasses.replace(
         recipe, data=data, steps=options.steps or recipe.steps
     )
+    path = path.resolve()
     name = path.parent.name if path.name == "recipe.toml" else path.stem
     out = Path(options.out or Path("runs") / name)
     model = train(recipe, out)
-    public = {k: v for k, v in data.items() if k not in ("data_dir", "source")}
+    private = ("data_dir", "source", "skip_broken")
+    public = {k: v for k, v in data.items() if k not in private}
+    terms = TERMS.get(public["name"], "not known")
+    if public["name"] not in TERMS:  # a folder: where it lies is private
+        public["name"] = Path(public["name"]).resolve().name
+    public.setdefault("split", "train")
+    ours = not options.recipe.endswith(".toml") and not options.data
     entry = out / name
     keras_gans.save_pretrained(
         model,
         entry,
         description=f"{type(model).__name__} trained on {public['name']}.",
-        data=public | {"terms": TERMS.get(public["name"], "not known")},
+        data=public | {"terms": terms},
         recipe=dataclasses.replace(recipe, data=public),
+        licence=options.licence or ("Apache-2.0" if ours else "not said"),
         commit=_commit(),
     )
     print(entry)
 
 
+def run_evaluate(options: argparse.Namespace) -> None:
+    import keras_gans
+    from keras_gans.cards import read_card, with_figures, write_card
+    from keras_gans.files import written_aside
+    from keras_gans.metrics import Reference, evaluate, extractor
+    from keras_gans.pretrained import find_entry
+
+    folder = find_entry(options.name)
+    out = Path(options.out or f"{folder.name}_metrics.json")
+    model = keras_gans.load(options.name)
+    train, validation, test = _splits(options, model)
+    figures = evaluate(
+        model,
+        options.metrics,
+        extractor(options.extractor, options.extractor_weights),
+        train=train,
+        test=test,
+        validation=validation,
+        reference=options.reference and Reference.load(options.reference),
+        n=options.n,
+        seeds=options.seeds,
+    )
+    width = max(len(figure.name) for figure in figures)
+    for figure in figures:
+        spread = f" ± {figure.deviation:.2g}" if figure.deviation else ""
+        print(f"{figure.name:{width}}  {figure.value:.4f}{spread}")
+    with written_aside(out) as file:
+        rows = [figure.as_dict() for figure in figures]
+        file.write((json.dumps(rows, indent=2) + "\n").encode())
+    print(out)
+    if options.write_card:
+        card = read_card(folder / "card.json")
+        write_card(with_figures(card, figures), folder)
+        print(folder / "README.md")
+
+
+def _splits(options: argparse.Namespace, model: Any) -> list[Any]:
+    """The training, validation and test images that an evaluation asks for."""
+    from keras_gans import datasets
+
+    known = dict(model.card.data)
+    name = options.data or known.get("name")
+    if not name:
+        raise ValueError(
+            "Expected a data set. Received: a card that names none. Give one "
+            "with --data."
+        )
+    trained_on = known.get("split", "train") if not options.data else "train"
+    test = options.test_split
+    if test is None:
+        test = "test" if name in ("mnist", "fashion_mnist") else trained_on
+    height, width, channels = model.image_shape
+    return [
+        None
+        if split is None
+        else datasets.load(
+            name,
+            split,
+            data_dir=options.data_dir,
+            image_shape=(height, width, channels),
+        )
+        for split in (trained_on, options.validation_split, test)
+    ]
+
+
 def _commit() -> str:
-    """The commit of the code, where it is a checkout with nothing changed."""
-    here = Path(__file__).resolve().parent
-    try:
+    """The commit of the code, "-dirty" where files differ; "" if installed."""
+    root = Path(__file__).resolve().parents[1]
+
+    def git(*arguments):
         return subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-            cwd=here,
+            ["git", *arguments],
+            cwd=root,
             capture_output=True,
             text=True,
             check=True,
         ).stdout.strip()
+
+    try:
+        # Another repository may lie around an installed package.
+        if Path(git("rev-parse", "--show-toplevel")).resolve() != root:
+            return ""
+        return git("describe", "--always", "--dirty", "--abbrev=12")
     except (OSError, subprocess.CalledProcessError):
         return ""
 
@@ -186,7 +304,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"keras-gans: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stopped:
-        print(f"keras-gans: {stopped}", file=sys.stderr)
+        print(f"keras-gans: {str(stopped) or 'Stopped.'}", file=sys.stderr)
         return 130
     return 0
 

@@ -2,7 +2,9 @@
 
 import contextlib
 import hashlib
+import http.client
 import os
+import re
 import tempfile
 import urllib.parse
 import urllib.request
@@ -11,6 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import keras
+
+# Read once: it can only be had by setting it, for all threads.
+UMASK = os.umask(0)
+os.umask(UMASK)
 
 
 @contextlib.contextmanager
@@ -27,11 +33,14 @@ def written_aside(path: str | Path) -> Iterator[Any]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(aside, 0o666 & ~_umask())
+        os.chmod(aside, 0o666 & ~UMASK)
         os.replace(aside, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(aside)
+        if isinstance(error, OSError) and error.errno and not error.filename:
+            # A full disk says where.
+            raise OSError(error.errno, error.strerror, str(path)) from None
         raise
 
 
@@ -55,12 +64,6 @@ def writable_folder(folder: str | Path) -> Path:
     return folder
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 def cache_folder(*parts: str) -> Path:
     """A folder below the cache, made where it is missing.
 
@@ -69,7 +72,13 @@ def cache_folder(*parts: str) -> Path:
     """
     root = os.environ.get("KERAS_GANS_CACHE") or "~/.cache/keras_gans"
     folder = Path(root).expanduser().joinpath(*parts)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(
+            f"Expected a cache that can be written. Received: {folder} "
+            f"({error.strerror}). Set KERAS_GANS_CACHE to another folder."
+        ) from None
     return folder
 
 
@@ -94,12 +103,20 @@ def fetch(url: str, sha256: str) -> Path:
             early, or gives another file. Nothing of it is kept.
     """
     _check_address(url)
+    if not isinstance(sha256, str) or not re.fullmatch(
+        "[0-9a-fA-F]{64}", sha256
+    ):
+        raise ValueError(
+            f"Expected the `sha256` of the file at {url}, 64 hexadecimal "
+            f"digits. Received: sha256={sha256!r}. Pass what its publisher "
+            "says."
+        )
     name = Path(urllib.parse.urlsplit(url).path).name or "file"
     target = cache_folder("fetched", sha256.lower()) / name
-    if target.is_file():
+    if target.is_file() and file_hash(target) == sha256.lower():
         return target
     try:
-        opener = urllib.request.build_opener(_SameScheme)
+        opener = urllib.request.build_opener(_Redirects)
         with (
             opener.open(url, timeout=60) as answer,
             written_aside(target) as file,
@@ -112,11 +129,12 @@ def fetch(url: str, sha256: str) -> Path:
                 hasher.update(block)
                 done += len(block)
                 bar.update(done, finalize=False)
+            bar.update(done, finalize=True)
             if size and done != size:
                 raise OSError(f"cut off after {done} of {size} bytes")
             if hasher.hexdigest() != sha256.lower():
                 raise OSError(f"its sha256 is {hasher.hexdigest()}")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise ValueError(
             f"Expected the file of sha256 {sha256} at {url}. Received: "
             f"{error}. Check the address and the hash, and try again."
@@ -124,7 +142,7 @@ def fetch(url: str, sha256: str) -> Path:
     return target
 
 
-class _SameScheme(urllib.request.HTTPRedirectHandler):
+class _Redirects(urllib.request.HTTPRedirectHandler):
     """Follows a redirect to addresses that could have been given, only."""
 
     def redirect_request(self, request, fp, code, msg, headers, newurl):

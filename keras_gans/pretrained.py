@@ -10,7 +10,6 @@ An entry is a folder:
     samples.png                  64 samples of seed 0, as they come
 """
 
-import dataclasses
 import fnmatch
 import json
 import os
@@ -18,17 +17,18 @@ import shutil
 import tempfile
 import urllib.parse
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_gans.cards import Card, read_card, write_card
+from keras_gans.cards import Card, check_metric, read_card, write_card
 from keras_gans.files import cache_folder, fetch, writable_folder
 from keras_gans.images import grid, save_png
 from keras_gans.recipes import Recipe
-from keras_gans.registry import MODELS, list_models, unknown
+from keras_gans.registry import CLASSIFIERS, MODELS, list_models, unknown
 from keras_gans.weights import load_network, save_network
 
 HERE = Path(__file__).resolve().parent
@@ -99,13 +99,19 @@ def load(
         file = f"{network.name}.weights.h5"
         if file in card.files and (folder / file).is_file():
             load_network(network, folder / file, card.files[file])
-        elif network is model.generator:
-            facts = card.files.get(file, {"size": 0, "sha256": ""})
-            load_network(network, folder / file, facts)
+        elif network in model.needed_networks:
+            if file not in card.files:
+                raise ValueError(
+                    f"Expected the card of {card.name} to tell of {file}. "
+                    f"Received: files {', '.join(card.files) or 'none'}. Fetch "
+                    "the entry again."
+                )
+            load_network(network, folder / file, card.files[file])
         else:
             model.networks_without_weights.append(network.name)
-    if model.ema_generator is not None:
-        model.ema_generator.set_weights(model.generator.get_weights())
+    average = getattr(model, "ema_generator", None)
+    if average is not None:
+        average.set_weights(model.generator.get_weights())
     return model
 
 
@@ -152,24 +158,24 @@ def save_pretrained(
     import keras_gans
 
     folder = Path(folder).absolute()
-    writable_folder(folder.parent)
-    architecture = next(n for n, c in MODELS.items() if c is type(model))
+    architecture = _check_can_be_saved(model, folder, metrics or [])
     with tempfile.TemporaryDirectory(
         prefix=f".{folder.name}.", dir=folder.parent
     ) as aside:
-        aside = Path(aside)
+        aside = Path(aside) / folder.name
+        aside.mkdir()
         files = {}
         for network in networks_of(model):
-            source = model.sampler if network is model.generator else network
             file = f"{network.name}.weights.h5"
-            probe = _probe(model, network)
-            files[file] = save_network(source, aside / file, probe)
+            files[file] = save_network(
+                model.stored(network), aside / file, model.probe(network)
+            )
         card = Card(
             name=folder.name,
             model=architecture,
             description=description or f"A {type(model).__name__}.",
             data=data or {},
-            recipe=dataclasses.asdict(recipe) if recipe else {},
+            recipe=recipe.as_dict() if recipe else {},
             parameters={
                 network.name: sum(
                     int(np.prod(v.shape)) for v in network.trainable_variables
@@ -184,15 +190,51 @@ def save_pretrained(
         )
         config = {"model": architecture, "config": model.get_config()}
         (aside / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-        save_png(aside / "samples.png", grid(model.generate(64, seed=0)))
+        if recipe:
+            (aside / "recipe.toml").write_text(recipe.to_toml())
+        if architecture in MODELS:
+            save_png(aside / "samples.png", grid(model.generate(64, seed=0)))
         write_card(card, aside)
-        folder.mkdir(exist_ok=True)
-        # The card last: until it is there, the hashes are the old entry's.
-        for file in sorted(
-            aside.iterdir(), key=lambda f: f.name == "card.json"
-        ):
-            os.replace(file, folder / file.name)
+        _put_in_place(aside, folder)
     return card
+
+
+def _check_can_be_saved(
+    model: keras.Model, folder: Path, metrics: list[dict[str, Any]]
+) -> str:
+    """The architecture's name, once nothing stands in the way."""
+    classes = MODELS | CLASSIFIERS
+    found = [n for n, c in classes.items() if c is type(model)]
+    if not found:
+        raise ValueError(
+            "Expected a model of a registered class. Received: "
+            f"{type(model).__name__}. Register the class, or use `model.save`."
+        )
+    for metric in metrics:
+        check_metric(metric, "metrics")
+    writable_folder(folder.parent)
+    if folder.exists() and not (
+        folder.is_dir()
+        and ((folder / "card.json").is_file() or not any(folder.iterdir()))
+    ):
+        raise ValueError(
+            "Expected a new or empty folder, or that of an entry. Received: "
+            f"{str(folder)!r}, which holds something else. Choose another name."
+        )
+    return found[0]
+
+
+def _put_in_place(new: Path, folder: Path) -> None:
+    """Move a whole folder to its place; what was there goes, or stays whole."""
+    old = new.with_name("old")
+    if folder.exists():
+        os.rename(folder, old)
+    try:
+        os.rename(new, folder)
+    except OSError:
+        if old.exists():
+            os.rename(old, folder)
+        raise
 
 
 def networks_of(model: keras.Model) -> list[keras.Model]:
@@ -200,12 +242,22 @@ def networks_of(model: keras.Model) -> list[keras.Model]:
     networks = [
         layer for layer in model.layers if isinstance(layer, keras.Model)
     ]
-    return [n for n in networks if n is not model.ema_generator]
+    return [n for n in networks if n is not getattr(model, "ema_generator", 0)]
 
 
 def find_entry(name: str | Path, sha256: str | None = None) -> Path:
     """The folder of an entry, fetched where it is elsewhere."""
+    if not isinstance(name, (str, Path)):
+        raise ValueError(
+            "Expected a name, a folder or an address. Received: "
+            f"name={name!r}. `list_pretrained()` gives the names."
+        )
     text = str(name)
+    if sha256 is not None and "://" not in text:
+        raise ValueError(
+            "Expected `sha256` beside an https address only. Received: "
+            f"name={text!r}. Leave it out: a card has the hashes."
+        )
     if text.startswith("hf://"):
         return _from_hub(text.removeprefix("hf://"))
     if "://" in text:
@@ -243,19 +295,13 @@ def _build(folder: Path, card: Card) -> keras.Model:
         if fields["model"] != card.model:
             raise ValueError(f"model {fields['model']!r} beside {card.model!r}")
         # A class of the registry, with plain arguments: no code is loaded.
-        return MODELS[card.model].from_config(config)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        return (MODELS | CLASSIFIERS)[card.model].from_config(config)
+    except Exception as error:  # whatever a class says of wrong arguments
+        words = f"{type(error).__name__}, {error}".splitlines()[0][:200]
         raise ValueError(
             f"Expected {path} to hold the arguments of a {card.model}. "
-            f"Received: {error}. Fetch the entry again."
+            f"Received: {words}. Fetch the entry again."
         ) from None
-
-
-def _probe(model: keras.Model, network: keras.Model) -> list[np.ndarray]:
-    """Inputs of a network on which its outputs are compared."""
-    if network is model.generator:
-        return model.draw_latents(64, seed=0)
-    return model.generate(64, seed=0)
 
 
 def _from_hub(repository: str) -> Path:
@@ -282,44 +328,66 @@ def _from_hub(repository: str) -> Path:
 
 
 def _from_address(url: str, sha256: str | None) -> Path:
-    if not sha256:
-        raise ValueError(
-            f"Expected the `sha256` of the file at {url}. Received: "
-            f"sha256={sha256!r}. Pass what its publisher says."
-        )
     archive = fetch(url, sha256)
-    stem = Path(urllib.parse.urlsplit(url).path).stem
+    stem = Path(urllib.parse.urlsplit(url).path).stem or "entry"
     target = cache_folder("entries", sha256.lower()) / stem
-    if not (target / "card.json").is_file():
+    if not _is_unpacked(archive, target):
         _unpack(archive, target)
     return target
 
 
-# Files of an entry, and more than any of them holds.
-LARGEST = 1 << 30
+LARGEST = 1 << 30  # bytes of a file; no entry has one as large
 SUFFIXES = (".json", ".h5", ".toml", ".png", ".md")
 
 
+def _members(file: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    """An entry's files, whichever folder of the zip they are in."""
+    # Plain names made here: nothing points elsewhere.
+    named = [(PurePosixPath(m.filename).name, m) for m in file.infolist()]
+    return {
+        name: member
+        for name, member in named
+        if not member.is_dir() and name.endswith(SUFFIXES)
+    }
+
+
+def _is_unpacked(archive: Path, target: Path) -> bool:
+    """Whether all files are there, and still as they are in the archive."""
+    try:
+        with zipfile.ZipFile(archive) as file:
+            return all(
+                (target / name).stat().st_size == member.file_size
+                and zlib.crc32((target / name).read_bytes()) == member.CRC
+                for name, member in _members(file).items()
+            )
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
 def _unpack(archive: Path, target: Path) -> None:
-    """Unpack an entry's files, whichever folder of the zip they are in."""
     with tempfile.TemporaryDirectory(dir=target.parent) as aside:
+        new = Path(aside) / target.name
+        new.mkdir()
         try:
             with zipfile.ZipFile(archive) as file:
-                for member in file.infolist():
-                    # A plain name made here: nothing points elsewhere.
-                    name = PurePosixPath(member.filename).name
-                    if member.is_dir() or not name.endswith(SUFFIXES):
-                        continue
+                for name, member in _members(file).items():
                     if member.file_size > LARGEST:
                         raise ValueError(f"{name} has {member.file_size} bytes")
-                    with file.open(member) as source:
-                        with open(Path(aside) / name, "wb") as copy:
-                            shutil.copyfileobj(source, copy)
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
+                    with (
+                        file.open(member) as source,
+                        open(new / name, "wb") as copy,
+                    ):
+                        shutil.copyfileobj(source, copy)
+        except (
+            OSError,
+            ValueError,
+            RuntimeError,  # encrypted
+            NotImplementedError,  # packed in another way
+            zlib.error,
+            zipfile.BadZipFile,
+        ) as error:
             raise ValueError(
                 f"Expected {archive} to be the zip of an entry. Received: "
                 f"{error}. Fetch another."
             ) from None
-        if target.is_dir():
-            shutil.rmtree(target)
-        shutil.copytree(aside, target)
+        _put_in_place(new, target)

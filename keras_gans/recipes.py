@@ -19,10 +19,13 @@ smoke = 20
 """
 
 import dataclasses
+import inspect
+import json
 import tomllib
 from pathlib import Path
 from typing import Any
 
+from keras_gans import datasets
 from keras_gans.registry import MODELS, unknown
 
 
@@ -68,6 +71,25 @@ class Recipe:
 
     def as_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
+
+    def to_toml(self) -> str:
+        """The text of a recipe file that reads as this recipe."""
+        # Numbers, strings, booleans and lists of them: JSON's forms are TOML's.
+        fields = json.loads(json.dumps(self.as_dict()))
+        tables = {k: v for k, v in fields.items() if isinstance(v, dict)}
+        lines = [
+            f"{name} = {json.dumps(value)}"
+            for name, value in fields.items()
+            if name not in tables
+        ]
+        for name, table in tables.items():
+            lines += ["", f"[{name}]"] if table else []
+            lines += [
+                f"{key} = {json.dumps(value)}"
+                for key, value in table.items()
+                if value is not None  # TOML has none; it is the default
+            ]
+        return "\n".join(lines) + "\n"
 
 
 # What each field must be, in words for the error.
@@ -147,9 +169,27 @@ def recipe_from(fields: dict[str, Any], where: str) -> Recipe:
         raise ValueError(
             f"{where}: " + unknown("model", fields["model"], sorted(MODELS))
         )
-    if "name" not in fields["data"]:
-        raise ValueError(
-            f"{where}: Expected `data.name`, a data set or a folder. Received: "
-            f"data={fields['data']!r}. Add it."
-        )
+    for table, function in (
+        ("config", MODELS[fields["model"]]),
+        ("data", datasets.load),
+    ):
+        names = [n for n in inspect.signature(function).parameters]
+        for name in fields.get(table, {}):
+            if name not in names:
+                raise ValueError(
+                    f"{where}: " + unknown(f"field of `{table}`", name, names)
+                )
+    for name in ("name", "split"):
+        value = fields["data"].get(name, "train" if name == "split" else None)
+        if not isinstance(value, str):
+            raise ValueError(
+                f"{where}: Expected `data.{name}` as a string. Received: "
+                f"data={fields['data']!r}. Add it."
+            )
+    for name, value in fields.get("budgets", {}).items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ValueError(
+                f"{where}: Expected `budgets.{name}` as a positive integer. "
+                f"Received: {name}={value!r}. Change it."
+            )
     return Recipe(**fields)

@@ -8,6 +8,8 @@ from typing import Any
 import keras
 
 MODELS: dict[str, type[keras.Model]] = {}
+# Networks that measure; the zoo holds their weights, too.
+CLASSIFIERS: dict[str, type[keras.Model]] = {}
 
 # Saved in a `.keras` file under this package's name, so that it loads anywhere.
 serializable = keras.saving.register_keras_serializable("keras_gans")

@@ -13,12 +13,19 @@ states that are saved, so a run that was killed at any moment and started again
 ends with the weights of one that was not.
 """
 
+import contextlib
 import csv
+import errno
+import fcntl
+import hashlib
 import json
 import os
+import re
 import signal
 import tempfile
 import threading
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,15 +64,33 @@ def train(
         KeyboardInterrupt: After Ctrl-C or SIGTERM, once all is saved.
     """
     out = writable_folder(out)
+    keras.utils.set_random_seed(recipe.seed)
+    model = _create(recipe)
     if data is None:
         data = datasets.load(**_data_arguments(recipe))
-    _check_same_run(recipe, data, out)
-    _sweep(out)
+    with _alone_in(out):
+        _check_same_run(recipe, data, model, out)
+        _sweep(out)
+        return _train(recipe, data, model, out, verbose)
 
-    step, model = _restore(out)
-    if model is None:
-        keras.utils.set_random_seed(recipe.seed)
-        model = registry.create(recipe.model, **recipe.config)
+
+def _train(
+    recipe: Recipe,
+    data: datasets.ImageData,
+    model: keras.Model,
+    out: Path,
+    verbose: str | int,
+) -> keras.Model:
+    """Train from where the run in `out` stands."""
+    step = 0
+    if saves(out):
+        step, model = _restore(out, model)
+    if step > recipe.steps:
+        raise ValueError(
+            f"Expected at least the {step} steps that the run in {out} has "
+            f"taken. Received: steps={recipe.steps}. Choose another folder."
+        )
+    if not model.compiled:
         model.compile()
     batches = data.batches(
         recipe.batch_size,
@@ -120,9 +145,11 @@ def save(model: keras.Model, out: Path, step: int) -> Path:
                 os.fsync(file.fileno())
             os.replace(whole, path)
     except OSError as error:
+        full = error.errno == errno.ENOSPC or "No space left" in str(error)
         raise OSError(
-            f"Expected room for a save in {out}. Received: {error}. The saves "
-            "before are whole: make room, and start again to go on."
+            f"Expected {'room for' if full else 'to write'} a save in {out}. "
+            f"Received: {error}. The saves before are whole: mend that, and "
+            "start again to go on."
         ) from error
     folder = os.open(out, os.O_RDONLY)
     try:
@@ -136,7 +163,36 @@ def save(model: keras.Model, out: Path, step: int) -> Path:
 
 def saves(out: Path) -> list[Path]:
     """The saves in a run's folder, oldest first."""
-    return sorted(out.glob("step_*.keras"))
+    names = re.compile(r"step_\d{8}\.keras")
+    return sorted(f for f in out.iterdir() if names.fullmatch(f.name))
+
+
+@contextlib.contextmanager
+def _alone_in(out: Path) -> Iterator[None]:
+    """Hold a run's folder against other processes."""
+    handle = os.open(out, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise ValueError(
+            f"Expected a run that nobody else is training. Received: {out}, "
+            "which another process holds. Wait for it, or choose another "
+            "folder."
+        ) from None
+    finally:
+        os.close(handle)
+
+
+def _create(recipe: Recipe) -> keras.Model:
+    """The recipe's model, untrained."""
+    try:
+        return registry.create(recipe.model, **recipe.config)
+    except TypeError as error:
+        raise ValueError(
+            f"Expected `config` as the arguments of {recipe.model}. Received: "
+            f"{error}. Change the recipe."
+        ) from None
 
 
 class _Counter(keras.callbacks.Callback):
@@ -185,7 +241,7 @@ def _data_arguments(recipe: Recipe) -> dict[str, Any]:
 
 
 def _check_same_run(
-    recipe: Recipe, data: datasets.ImageData, out: Path
+    recipe: Recipe, data: datasets.ImageData, model: keras.Model, out: Path
 ) -> None:
     """Write `run.json` for a new run, or compare it with an old one's."""
     fields = recipe.as_dict()
@@ -193,22 +249,51 @@ def _check_same_run(
     for free in ("steps", "budgets", "save_every", "sample_every"):
         fields.pop(free)
     # Where the data lies on this machine is not what it is.
-    fields["data"] = {"name": data.name, "images": len(data)}
+    fields["data"] = {
+        "name": data.name,
+        "split": data.split,
+        "images": len(data),
+        "sha256": data.fingerprint(),
+    }
+    fields["networks"] = _shapes_hash(model)
     ours = json.loads(json.dumps(fields))
     path = out / "run.json"
     if not path.is_file():
+        if saves(out):
+            raise ValueError(
+                f"Expected {path}, which says what the saves beside it are of. "
+                "Received: no such file. Choose another folder."
+            )
         facts = {"keras_gans": keras_gans.__version__, "recipe": ours}
         with written_aside(path) as file:
             file.write(json.dumps(facts, indent=2).encode())
         return
-    theirs = json.loads(path.read_text()).get("recipe", {})
-    for name in ours:
-        if theirs.get(name) != ours[name]:
-            raise ValueError(
-                f"Expected a run of the same recipe in {out}, which has "
-                f"{name}={theirs.get(name)!r}. Received: {name}="
-                f"{ours[name]!r}. Choose another folder."
-            )
+    try:
+        theirs = json.loads(path.read_text())["recipe"]
+        differ = [n for n in ours if theirs.get(n) != ours[n]]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"Expected {path} as this package writes it. Received: {error!r}. "
+            "Choose another folder."
+        ) from None
+    if differ == ["networks"]:
+        raise ValueError(
+            f"Expected networks as those of the run in {out}. Received: those "
+            "of a version of keras_gans that has changed them. Go on with the "
+            "version that began it, or choose another folder."
+        )
+    for name in differ:
+        raise ValueError(
+            f"Expected a run of the same recipe in {out}, which has "
+            f"{name}={theirs.get(name)!r}. Received: {name}="
+            f"{ours[name]!r}. Choose another folder."
+        )
+
+
+def _shapes_hash(model: keras.Model) -> str:
+    """Changes when a network does: of all weights' names and shapes."""
+    facts = repr([(w.name, tuple(w.shape)) for w in model.weights])
+    return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
 
 def _sweep(out: Path) -> None:
@@ -221,20 +306,30 @@ def _sweep(out: Path) -> None:
         file.unlink()
 
 
-def _restore(out: Path) -> tuple[int, keras.Model | None]:
-    """The newest save and its step, or (0, None)."""
-    found = saves(out)
-    if not found:
-        return 0, None
-    newest = found[-1]
+def _restore(out: Path, expected: keras.Model) -> tuple[int, keras.Model]:
+    """The newest save and its step; it must be of the `expected` model."""
+    newest = saves(out)[-1]
     try:
         model = keras.saving.load_model(newest)
     except Exception as error:
+        advice = (
+            "Go on with the version of keras_gans that wrote it."
+            if zipfile.is_zipfile(newest)
+            else "It is damaged: remove it to go on from the one before."
+        )
+        words = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(
-            f"Expected a save that this version of keras_gans reads. Received: "
-            f"{newest} ({str(error).splitlines()[0]}). Remove it to go on from "
-            f"the one before."
+            "Expected a save that this version of keras_gans reads. Received: "
+            f"{newest} ({words}). {advice}"
         ) from error
+    same = type(model) is type(expected) and (
+        model.get_config() == expected.get_config()
+    )
+    if not same:
+        raise ValueError(
+            f"Expected a save of the recipe's {type(expected).__name__}. "
+            f"Received: {newest}, of another model. Choose another folder."
+        )
     return int(newest.stem.removeprefix("step_")), model
 
 
@@ -253,13 +348,21 @@ def _draw(model: keras.Model, out: Path, step: int) -> None:
 
 
 def _log(out: Path, step: int, history: dict[str, list[float]]) -> None:
-    """Append the means since the last line; lines past `step` are dropped."""
+    """Append the means of the stretch of steps that ended at `step`.
+
+    A stretch begins at the last save or picture. Lines past `step`, of a run
+    that was killed, are dropped.
+    """
     path = out / "log.csv"
     row = {"step": step} | {k: float(v[-1]) for k, v in history.items()}
     rows = []
     if path.is_file():
         with open(path, newline="") as file:
-            rows = [r for r in csv.DictReader(file) if int(r["step"]) < step]
+            rows = [
+                r
+                for r in csv.DictReader(file)
+                if (r.get("step") or "").isdigit() and int(r["step"]) < step
+            ]
     with written_aside(path) as file:
         lines = [",".join(row)]
         lines += [",".join(map(str, r.values())) for r in [*rows, row]]

@@ -1,8 +1,10 @@
 """The command line says what the Python interface does."""
 
+import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -81,9 +83,70 @@ def test_trains_on_a_folder_of_pictures(tmp_path, monkeypatch, capsys):
     assert len(list((tmp_path / "runs" / "mine").glob("step_*"))) == 2
 
 
+def test_an_entry_of_private_pictures_tells_no_path(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_GANS_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "secret" / "pictures"
+    folder.mkdir(parents=True)
+    for i, image in enumerate(images_like({"image_shape": (8, 8, 1)}, n=8)):
+        pixels = keras_gans.images.to_uint8(image)
+        keras_gans.images.save_png(folder / f"{i}.png", pixels)
+    (tmp_path / "recipe.toml").write_text(
+        'model = "gan"\nsteps = 2\nbatch_size = 4\n'
+        '[config]\nimage_shape = [8, 8, 1]\nvariant = "small"\n'
+        '[data]\nname = "mnist_5k"\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "recipe.toml", "--data", str(folder)]) == 0
+    # Named after the folder of the recipe, though the path has none.
+    entry = tmp_path / "runs" / tmp_path.name / tmp_path.name
+    card = (entry / "card.json").read_text()
+    assert "secret" not in card and '"name": "pictures"' in card
+    assert '"licence": "not said"' in card
+    assert "secret" not in (entry / "recipe.toml").read_text()
+
+
+def test_evaluates_and_writes_the_card(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    gan = keras_gans.GAN(variant="small")
+    keras_gans.save_pretrained(
+        gan, tmp_path / "mine", data={"name": "mnist_5k"}
+    )
+    command = ["evaluate", "mine", "--n", "60", "--seeds", "0", "1"]
+    metrics = ["--metrics", "frechet_distance", "class_histogram"]
+    assert main([*command, *metrics, "--write-card"]) == 0
+    assert "frechet_distance/lenet_mnist " in capsys.readouterr().out
+    rows = json.loads((tmp_path / "mine_metrics.json").read_text())
+    assert rows[0]["name"] == "frechet_distance/lenet_mnist"
+    assert rows[0]["deviation"] > 0
+    assert rows[0]["protocol"]["seeds"] == [0, 1]
+    card = keras_gans.load(tmp_path / "mine").card
+    assert card.metrics == rows
+    shown = (tmp_path / "mine" / "README.md").read_text()
+    assert f"| {rows[0]['value']:.4g} ± " in shown
+    # Again: figures are replaced, not added.
+    assert main([*command, "--write-card"]) == 0
+    assert len(keras_gans.load(tmp_path / "mine").card.metrics) == len(rows)
+
+
+@pytest.mark.parametrize("option", ["--steps", "--scale"])
+def test_counts_are_positive(option, capsys):
+    command = "train" if option == "--steps" else "generate"
+    with pytest.raises(SystemExit):
+        main([command, "gan_mnist", option, "-5"])
+    assert "-5 is not positive" in capsys.readouterr().err
+
+
+def test_commit_is_of_this_package_only():
+    from keras_gans.cli import _commit
+
+    root = Path(keras_gans.__file__).parents[1]
+    assert bool(_commit()) == (root / ".git").exists()
+
+
 @pytest.mark.parametrize(
     "command, sentence",
     [
+        (["evaluate", "lenet_mnist", "--metrics", "fid"], "name of a metric"),
         (["card", "dcgan_mnst"], "Received: name='dcgan_mnst'"),
         (["train", "none.toml"], "Expected a recipe file"),
         (["train", "none"], "Expected the name of a recipe"),
@@ -98,7 +161,7 @@ def test_bad_input_is_one_line(command, sentence, capsys):
 def test_every_command_has_an_example():
     commands = build_parser()._subparsers._group_actions[0].choices
     assert set(commands) == {
-        "list", "card", "generate", "interpolate", "train",
+        "list", "card", "generate", "interpolate", "train", "evaluate",
     }  # fmt: skip
     for name, command in commands.items():
         assert f"example: keras-gans {name}" in command.format_help()

@@ -11,14 +11,27 @@ import numpy as np
 import pytest
 
 import keras_gans
+from keras_gans.cards import read_card
 from keras_gans.models.base import AdversarialModel
+from keras_gans.pretrained import ZOO
 from tests.conformance import CASES, images_like
 
 BACKEND = keras.backend.backend()
 
 
-@pytest.fixture(params=CASES)
+ENTRIES = [
+    name
+    for name in keras_gans.list_pretrained()
+    if read_card(ZOO / name / "card.json").model in keras_gans.list_models()
+]
+
+
+@pytest.fixture(params=[*CASES, *ENTRIES])
 def case(request):
+    """A small model of every architecture, and every entry of the zoo."""
+    if request.param in ENTRIES:
+        model = keras_gans.load(request.param)
+        return model, images_like({"image_shape": model.image_shape})
     name, config = CASES[request.param]
     return keras_gans.create(name, **config), images_like(config)
 
@@ -253,6 +266,7 @@ SAMPLES = """
 import sys
 import numpy as np
 import keras_gans
+from keras_gans.pretrained import ZOO
 from tests.conformance import CASES
 for case, (name, config) in CASES.items():
     model = keras_gans.create(name, **config)

@@ -1,10 +1,12 @@
-"""A model is in the zoo when it has a tiny config, a test and a docs page."""
+"""A model is covered: a tiny config, a test, a docs page, an entry."""
 
 from pathlib import Path
 
 import pytest
 
 import keras_gans
+from keras_gans.cards import read_card
+from keras_gans.pretrained import ZOO
 from tests.conformance import TINY
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -19,6 +21,13 @@ def test_model_is_covered(name):
         ROOT / "keras_gans" / "models" / f"{name}.py",
     ):
         assert path.is_file(), f"{name} lacks {path.relative_to(ROOT)}"
+
+
+@pytest.mark.parametrize("name", keras_gans.list_models())
+def test_model_has_an_entry_in_the_zoo(name):
+    entries = keras_gans.list_pretrained(f"{name}_*")
+    models = {read_card(ZOO / entry / "card.json").model for entry in entries}
+    assert name in models, f"train one: keras-gans train {name}_<data>"
 
 
 def test_no_config_without_a_model():

@@ -1,5 +1,7 @@
 """Recipes: read, and refused with the field's name."""
 
+import dataclasses
+
 import pytest
 
 from keras_gans.pretrained import ZOO
@@ -45,12 +47,25 @@ def test_reads_a_recipe(tmp_path):
         (("[data]", "[daten]"), "Did you mean 'data'"),
         (('name = "mnist_5k"', ""), "Expected `data.name`"),
         (("steps = 10", "steps = "), "to be TOML"),
+        (("smoke = 2", "smoke = -2"), "Received: smoke=-2"),
+        (("smoke = 2", 'smoke = "x"'), "Received: smoke='x'"),
+        (('"mnist_5k"', "7"), "Expected `data.name` as a string"),
+        (('"mnist_5k"', '"mnist_5k"\nsplit = 3'), "`data.split` as a string"),
+        (('"mnist_5k"', '"mnist_5k"\nspilt = "a"'), "Did you mean 'split'"),
+        (("[data]", '[config]\nvaraint = "a"\n[data]'), "mean 'variant'"),
     ],
 )
 def test_bad_fields_are_named(tmp_path, change, sentence):
     path = write(tmp_path, GOOD.replace(*change, 1))
     with pytest.raises(ValueError, match=f"{path}.*{sentence}"):
         read_recipe(path)
+
+
+def test_its_own_text_reads_as_itself(tmp_path):
+    recipe = read_recipe(write(tmp_path, GOOD))
+    config = {"image_shape": [8, 8, 1], "ema_decay": 0.5, "variant": "small"}
+    for one in (recipe, dataclasses.replace(recipe, config=config, flip=True)):
+        assert read_recipe(write(tmp_path, one.to_toml())) == one
 
 
 def test_missing_file(tmp_path):

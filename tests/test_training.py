@@ -119,6 +119,76 @@ def test_a_save_that_cannot_be_read_is_named(tmp_path):
         run(tiny("gan"), tmp_path)
 
 
+def test_a_save_of_another_model_is_refused(tmp_path):
+    """By its networks, its configuration, its class; or without run.json."""
+    run(tiny("gan", steps=3), tmp_path / "run")
+    save = tmp_path / "run" / "step_00000003.keras"
+    other = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    other.save(save)
+    with pytest.raises(ValueError, match="a save of the recipe's GAN"):
+        run(tiny("gan"), tmp_path / "run")
+    run(tiny("gan-paper", steps=3), tmp_path / "paper")
+    (tmp_path / "paper" / "step_00000003.keras").replace(save)
+    with pytest.raises(ValueError, match="of another model"):
+        run(tiny("gan"), tmp_path / "run")
+    (tmp_path / "run" / "run.json").unlink()
+    with pytest.raises(ValueError, match="run.json, which says"):
+        run(tiny("gan"), tmp_path / "run")
+
+
+def test_a_run_of_changed_networks_says_so(tmp_path):
+    run(tiny("gan", steps=3), tmp_path)
+    path = tmp_path / "run.json"
+    facts = json.loads(path.read_text())
+    facts["recipe"]["networks"] = "before"
+    path.write_text(json.dumps(facts))
+    with pytest.raises(ValueError, match="a version of keras_gans"):
+        run(tiny("gan"), tmp_path)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"recipe": 3}'])
+def test_a_damaged_run_json_is_named(tmp_path, text):
+    run(tiny("gan", steps=3), tmp_path)
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(ValueError, match="Expected .*run.json"):
+        run(tiny("gan"), tmp_path)
+
+
+def test_other_pictures_under_the_same_name_are_refused(tmp_path):
+    recipe = tiny("gan", steps=3)
+    run(recipe, tmp_path)
+    images = 255 - toy(recipe).images
+    with pytest.raises(ValueError, match="same recipe.*data="):
+        training.train(recipe, tmp_path, ImageData("toy", images), verbose=0)
+
+
+def test_fewer_steps_than_taken_are_refused(tmp_path):
+    run(tiny("gan", steps=4), tmp_path)
+    with pytest.raises(ValueError, match="at least the 4 steps"):
+        run(tiny("gan", steps=2), tmp_path)
+
+
+def test_a_wrong_config_leaves_nothing_behind(tmp_path):
+    recipe = tiny("gan", config={"image_shape": [8, 8, 1], "varaint": "small"})
+    with pytest.raises(ValueError, match="Expected `config`.*varaint"):
+        run(recipe, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_belongs_to_one_process(tmp_path):
+    with training._alone_in(tmp_path):
+        with pytest.raises(ValueError, match="another process holds"):
+            run(tiny("gan", steps=3), tmp_path)
+    run(tiny("gan", steps=3), tmp_path)
+
+
+def test_a_log_that_was_edited_does_no_harm(tmp_path):
+    run(tiny("gan", steps=3), tmp_path)
+    (tmp_path / "log.csv").write_text("notes\nmine\n")
+    run(tiny("gan", steps=6), tmp_path)
+    assert read_log(tmp_path)[-1].startswith("6,")
+
+
 def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(ValueError, match="output folder"):

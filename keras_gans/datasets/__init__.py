@@ -6,6 +6,9 @@ used: `data.arrays()`, `data.batches(64)`.
 
 import re
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from keras_gans.datasets.data import Batches, ImageData
 from keras_gans.datasets.embedded import mnist_5k
@@ -64,6 +67,13 @@ def load(
     gan.fit(data.batches(64), epochs=10)
     ```
     """
+    if not isinstance(name, (str, Path)) or not str(name):
+        raise ValueError(
+            "Expected the name of a data set, or a folder. Received: "
+            f"name={name!r}. The names are {', '.join(NAMES)}."
+        )
+    if image_shape is not None:
+        image_shape = _image_shape(image_shape)
     whole, part = _split(split)
     data_dir = None if data_dir is None else Path(data_dir)
     if source not in (None, "idx", "tfds"):
@@ -113,18 +123,31 @@ def load(
             f"other. Received: split={split!r}. Use 'train[:90]' and "
             "'train[90:]', say."
         )
-    return ImageData(
-        data.name,
-        data.images[part],
-        None if data.labels is None else data.labels[part],
-        data.classes,
-    )
+    data = data.part(part, split)
+    if not len(data):
+        raise ValueError(
+            f"Expected a split with images. Received: split={split!r} of "
+            f"{name!r}, which is empty. Count again."
+        )
+    return data
+
+
+def _image_shape(image_shape: Any) -> tuple[int, int, int]:
+    shape = tuple(image_shape) if np.iterable(image_shape) else ()
+    if len(shape) != 3 or not all(isinstance(n, int) and n > 0 for n in shape):
+        raise ValueError(
+            "Expected `image_shape` as (height, width, channels), three "
+            f"positive integers. Received: image_shape={image_shape!r}. RGB "
+            "pictures of 64 pixels are (64, 64, 3)."
+        )
+    return shape
 
 
 def _split(split: str) -> tuple[str, slice]:
     """ "train[10:20]" -> ("train", slice(10, 20))."""
-    match = re.fullmatch(r"(train|test)(?:\[(-?\d*):(-?\d*)\])?", split)
-    if match is None:
+    pattern = r"(train|test)(?:\[(-?\d+)?:(-?\d+)?\])?"
+    match = isinstance(split, str) and re.fullmatch(pattern, split)
+    if not match:
         raise ValueError(
             "Expected `split` as 'train', 'test', or a part: "
             f"'train[:50000]'. Received: split={split!r}. Count in images."

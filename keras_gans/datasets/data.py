@@ -1,6 +1,7 @@
 """A data set in memory, and its batches as a pure function of (seed, epoch)."""
 
 import dataclasses
+import hashlib
 from typing import Any
 
 import keras
@@ -18,12 +19,14 @@ class ImageData:
         images: uint8 `[n, height, width, channels]`, an array or a memory map.
         labels: int64 `[n]`, or None.
         classes: Names of the classes, or none.
+        split: Which part of the data set: "train", "test[:500]", ...
     """
 
     name: str
     images: np.ndarray
     labels: np.ndarray | None = None
     classes: tuple[str, ...] = ()
+    split: str = "train"
 
     def __len__(self) -> int:
         return len(self.images)
@@ -32,9 +35,27 @@ class ImageData:
     def image_shape(self) -> tuple[int, int, int]:
         return tuple(self.images.shape[1:])
 
+    def part(self, chosen: slice, split: str | None = None) -> "ImageData":
+        """Some of the images, by a slice or an array of indices."""
+        return dataclasses.replace(
+            self,
+            images=self.images[chosen],
+            labels=None if self.labels is None else self.labels[chosen],
+            split=split or self.split,
+        )
+
     def arrays(self) -> tuple[np.ndarray, np.ndarray | None]:
         """`(images, labels)` with images as float32 in [-1, 1]."""
         return from_uint8(self.images), self.labels
+
+    def fingerprint(self) -> str:
+        """A hash of up to 1,000 images, evenly from the whole, and labels."""
+        hasher = hashlib.sha256(repr(self.images.shape).encode())
+        some = self.images[:: max(1, len(self) // 1000)]
+        hasher.update(np.ascontiguousarray(some).tobytes())
+        if self.labels is not None:
+            hasher.update(np.ascontiguousarray(self.labels).tobytes())
+        return hasher.hexdigest()[:16]
 
     def sample(self, most_bytes: int = 1 << 30) -> np.ndarray:
         """Images evenly from the whole, float32 in [-1, 1], a GiB at most."""
@@ -139,7 +160,8 @@ class StepRange(keras.utils.PyDataset):
     keeps_order = True
 
     def __init__(self, batches: Batches, start: int, stop: int):
-        super().__init__()
+        # Two threads make the batches to come while a step is taken.
+        super().__init__(workers=2, max_queue_size=8)
         self.batches = batches
         self.start = start
         self.stop = stop

@@ -6,8 +6,10 @@ columns image, class, class_name, caption.
 
 import csv
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
+import keras
 import numpy as np
 
 from keras_gans.datasets.data import ImageData
@@ -37,6 +39,13 @@ def flowers102(
         )
     with open(captions, encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
+    columns = ("image", "class", "class_name", "caption")
+    if not rows or any(name not in rows[0] for name in columns):
+        raise ValueError(
+            f"Expected {captions} with the columns {', '.join(columns)}. "
+            f"Received: {', '.join(rows[0]) if rows else 'nothing'}. Unpack "
+            "the data set again."
+        )
     files = [folder / "jpg" / PurePosixPath(row["image"]).name for row in rows]
     missing = [f for f in files if not f.is_file()]
     if missing:
@@ -57,14 +66,29 @@ def _unpacked(archive: Path) -> Path:
     done = target / "done"
     if not done.is_file():
         (target / "jpg").mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(archive) as file:
-            for member in file.infolist():
-                # Only the two kinds of files, under names made here: nothing
-                # in an archive can point outside of the folder.
-                name = PurePosixPath(member.filename).name
-                if name == "captions.tsv":
-                    (target / name).write_bytes(file.read(member))
-                elif name.endswith(".jpg"):
-                    (target / "jpg" / name).write_bytes(file.read(member))
+        try:
+            _unpack(archive, target)
+        except (OSError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
+            raise ValueError(
+                f"Expected {archive} as a whole zip file. Received: {error}. "
+                "Fetch it again."
+            ) from None
         done.touch()
     return target
+
+
+def _unpack(archive: Path, target: Path) -> None:
+    with zipfile.ZipFile(archive) as file:
+        members = file.infolist()
+        bar = keras.utils.Progbar(len(members), unit_name="file")
+        for i, member in enumerate(members):
+            # Only the two kinds of files, under names made here: nothing in an
+            # archive can point outside of the folder. Reading one checks it
+            # against the archive's CRC.
+            name = PurePosixPath(member.filename).name
+            if name == "captions.tsv":
+                (target / name).write_bytes(file.read(member))
+            elif name.endswith(".jpg"):
+                (target / "jpg" / name).write_bytes(file.read(member))
+            if i % 100 == 99 or i + 1 == len(members):
+                bar.update(i + 1)

@@ -9,8 +9,10 @@ import concurrent.futures
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -58,7 +60,7 @@ def from_folder(
     if all(parents) and len(classes) > 1:
         labels = np.array([classes.index(p[0]) for p in parents], np.int64)
     return ImageData(
-        folder.name,
+        folder.resolve().name,
         images,
         labels,
         tuple(classes) if labels is not None else (),
@@ -92,22 +94,7 @@ def decode(
     array = cache_folder("decoded") / f"{key}.npy"
     index = array.with_suffix(".json")
     if not (array.is_file() and index.is_file()):
-        images, broken = _decode_all(files, image_shape)
-        if broken and not skip_broken:
-            raise ValueError(
-                f"Expected pictures that can be read. Received: {broken[0]}"
-                f", the first of {len(broken)} that cannot. Mend or remove "
-                "them, or pass `skip_broken=True`."
-            )
-        kept = [i for i, f in enumerate(files) if f not in set(broken)]
-        if not kept:
-            raise ValueError(
-                "Expected at least one picture that can be read. Received: "
-                f"{str(source)!r}, where none of {len(files)} can. Check the "
-                "files."
-            )
-        with written_aside(array) as file:
-            np.save(file, images[kept])
+        kept = _decode_all(files, image_shape, skip_broken, source, array)
         with written_aside(index) as file:
             file.write(json.dumps(kept).encode())
     kept = json.loads(index.read_text())
@@ -121,35 +108,91 @@ def decode_one(path: Path, image_shape: tuple[int, int, int]) -> np.ndarray:
     height, width, channels = image_shape
     with Image.open(path) as file:
         picture = ImageOps.exif_transpose(file)
+        if picture.mode.startswith("I") or picture.mode == "F":
+            picture = _to_8_bits(picture)
+        if picture.has_transparency_data:  # on white, as a page shows it
+            picture = picture.convert("RGBA")
+            ground = Image.new("RGBA", picture.size, "white")
+            picture = Image.alpha_composite(ground, picture)
         picture = picture.convert("L" if channels == 1 else "RGB")
     picture = ImageOps.fit(picture, (width, height), Image.Resampling.BICUBIC)
     return np.asarray(picture, np.uint8).reshape(height, width, channels)
 
 
+def _to_8_bits(picture: Any) -> Any:
+    """A picture of 16-bit or floating gray as one of 8 bits.
+
+    Pillow's own conversion clips: all that is above 255 would be white.
+    """
+    from PIL import Image
+
+    values = np.asarray(picture, np.float64)
+    if picture.mode == "F":  # no unit: from the darkest to the brightest
+        low, high = values.min(), values.max()
+        values = (values - low) / ((high - low) or 1.0) * 255.0
+    elif values.max() > 255 or picture.mode.startswith("I;16"):
+        values = values / 257.0  # 65,535 is white
+    return Image.fromarray(np.rint(values).clip(0, 255).astype(np.uint8))
+
+
 def _decode_all(
-    files: Sequence[Path], image_shape: tuple[int, int, int]
-) -> tuple[np.ndarray, list[Path]]:
-    images = np.zeros((len(files), *image_shape), np.uint8)
+    files: Sequence[Path],
+    image_shape: tuple[int, int, int],
+    skip_broken: bool,
+    source: Path,
+    target: Path,
+) -> list[int]:
+    """Decode into the npy file `target`; indices of the files that are in it.
+
+    On the disk all the time: no more than a few pictures are in memory.
+    """
     broken = []
+    with tempfile.TemporaryDirectory(dir=target.parent) as aside:
+        path = Path(aside) / "images.npy"
+        shape = (len(files), *image_shape)
+        images = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
 
-    def decode_into(i):
-        try:
-            images[i] = decode_one(files[i], image_shape)
-        except Exception:  # Pillow raises many kinds; each means "broken"
-            broken.append(files[i])
+        def decode_into(i):
+            try:
+                images[i] = decode_one(files[i], image_shape)
+            except Exception:  # Pillow raises many kinds; each means "broken"
+                broken.append(i)
 
-    bar = keras.utils.Progbar(len(files), unit_name="picture")
-    # Threads: Pillow decodes outside of Python's lock.
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for done, _ in enumerate(pool.map(decode_into, range(len(files)))):
-            if done % 100 == 99 or done + 1 == len(files):
-                bar.update(done + 1)
-    return images, sorted(broken)
+        bar = keras.utils.Progbar(len(files), unit_name="picture")
+        # Threads: Pillow decodes outside of Python's lock.
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            for done, _ in enumerate(pool.map(decode_into, range(len(files)))):
+                if done % 100 == 99 or done + 1 == len(files):
+                    bar.update(done + 1)
+        broken.sort()
+        if broken and not skip_broken:
+            raise ValueError(
+                "Expected pictures that can be read. Received: "
+                f"{files[broken[0]]}, the first of {len(broken)} that cannot. "
+                "Mend or remove them, or pass `skip_broken=True` "
+                "(--skip-broken)."
+            )
+        kept = sorted({*range(len(files))} - {*broken})
+        if not kept:
+            raise ValueError(
+                "Expected at least one picture that can be read. Received: "
+                f"{str(source)!r}, where none of {len(files)} can. Check the "
+                "files."
+            )
+        if broken:
+            whole, path = images, Path(aside) / "kept.npy"
+            shape = (len(kept), *image_shape)
+            images = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
+            for i, j in enumerate(kept):
+                images[i] = whole[j]
+        images.flush()
+        os.replace(path, target)
+    return kept
 
 
 def _key(files: Sequence[Path], image_shape: tuple, skip_broken: bool) -> str:
     """Changes when a file, the shape or the way of decoding does."""
-    hasher = hashlib.sha256(repr((image_shape, skip_broken, 1)).encode())
+    hasher = hashlib.sha256(repr((image_shape, skip_broken, 2)).encode())
     for path in files:
         status = path.stat()
         facts = (str(path.resolve()), status.st_size, status.st_mtime_ns)

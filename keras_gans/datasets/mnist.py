@@ -107,9 +107,24 @@ def from_tfds(name: str, split: str, manual_dir: Path | None) -> ImageData:
     """
     import tensorflow_datasets as tfds
 
+    for file in (f for *pair, _ in FILES.values() for f in pair):
+        if manual_dir is not None and not (manual_dir / file).is_file():
+            raise ValueError(
+                f"Expected the file {file} of the original data set. "
+                f"Received: no such file in {manual_dir}. Put the four .gz "
+                "files there, or leave out `data_dir` to fetch them."
+            )
     builder = tfds.builder(name, data_dir=cache_folder("tensorflow_datasets"))
     config = tfds.download.DownloadConfig(manual_dir=manual_dir)
-    builder.download_and_prepare(download_config=config)
+    try:
+        builder.download_and_prepare(download_config=config)
+    except Exception as error:  # tfds raises many kinds
+        words = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise ValueError(
+            f"Expected tensorflow-datasets to prepare {name}. Received: "
+            f"{words}. Without a network, give the folder of the four .gz "
+            "files as `data_dir`."
+        ) from None
     whole = tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1))
     labels = whole["label"].astype(np.int64)
     return ImageData(name, whole["image"], labels, CLASSES[name])

@@ -258,6 +258,21 @@ class GenerativeModel(keras.Model):
         """The network that makes images: the EMA generator, if there is one."""
         return self.ema_generator or self.generator
 
+    @property
+    def needed_networks(self) -> list[keras.Model]:
+        """The networks without whose weights it cannot sample."""
+        return [self.generator]
+
+    def stored(self, network: keras.Model) -> keras.Model:
+        """The network whose weights an entry of the zoo keeps for this one."""
+        return self.sampler if network is self.generator else network
+
+    def probe(self, network: keras.Model) -> np.ndarray:
+        """Inputs on which two states of a network are compared."""
+        if network is self.generator:
+            return self.draw_latents(64, seed=0)
+        return self.generate(64, seed=0)
+
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Images from latents: `[batch, latent_dim]` -> `[batch, h, w, c]`."""
         return (self.generator if training else self.sampler)(

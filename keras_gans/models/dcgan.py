@@ -181,6 +181,10 @@ class DCGAN(AdversarialModel):
             "generator_optimizer": adam(),
         }
 
+    def generator_objective(self, fake_logits: Any) -> Any:
+        """What G minimises: -E[log D(G(z))]."""
+        return non_saturating_generator_loss(fake_logits)
+
     @portable
     def train_step(self, data: Any) -> dict[str, Any]:
         real, _, _ = keras.utils.unpack_x_y_sample_weight(data)
@@ -210,7 +214,7 @@ class DCGAN(AdversarialModel):
         # Update G: maximise log D(G(z)) under the D that has just moved.
         def g_loss_fn(fake):
             fake_logits = self.discriminator(fake, training=True)
-            return non_saturating_generator_loss(fake_logits)
+            return self.generator_objective(fake_logits)
 
         g_loss, _ = minimize(
             g_loss_fn,

@@ -226,6 +226,10 @@ class GAN(AdversarialModel):
         bias = self.generator.get_layer("pixels").bias
         return bool(np.any(keras.ops.convert_to_numpy(bias) != 0))
 
+    def generator_objective(self, fake_logits: Any) -> Any:
+        """What G minimises, by `generator_loss`."""
+        return GENERATOR_LOSSES[self.generator_loss](fake_logits)
+
     @portable
     def train_step(self, data: Any) -> dict[str, Any]:
         real, _, _ = keras.utils.unpack_x_y_sample_weight(data)
@@ -247,7 +251,7 @@ class GAN(AdversarialModel):
             # Dropout is on for the generator's loss too, with the same masks.
             fake_logits = self.discriminator(fake, training=True)
             d_loss = 0.5 * discriminator_loss(real_logits, fake_logits)
-            g_loss = GENERATOR_LOSSES[self.generator_loss](fake_logits)
+            g_loss = self.generator_objective(fake_logits)
             return (d_loss, g_loss), None
 
         (d_loss, g_loss), _ = minimize_jointly(
@@ -285,7 +289,7 @@ class GAN(AdversarialModel):
         def g_loss_fn():
             fake = self.generator(z, training=True)
             fake_logits = self.discriminator(fake, training=True)
-            return GENERATOR_LOSSES[self.generator_loss](fake_logits)
+            return self.generator_objective(fake_logits)
 
         g_loss, _ = minimize(
             g_loss_fn,

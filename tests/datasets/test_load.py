@@ -1,6 +1,7 @@
 """Data sets by name, folders, and the order of batches."""
 
 import gzip
+import hashlib
 import os
 
 import keras
@@ -135,6 +136,74 @@ def test_folder_pixels_are_the_pictures(tmp_path):
     assert data.labels is None and data.classes == ()
 
 
+def test_sixteen_bits_are_scaled_and_not_clipped(tmp_path):
+    ramp = np.linspace(0, 65535, 64).astype(np.uint16).reshape(8, 8)
+    Image.fromarray(ramp).save(tmp_path / "a.png")
+    Image.fromarray(ramp.astype(np.float32)).save(tmp_path / "b.tif")
+    images = datasets.load(tmp_path, image_shape=(8, 8, 1)).images
+    expected = np.rint(ramp / 257.0)
+    for image in images:
+        np.testing.assert_allclose(image[..., 0], expected, atol=1)
+
+
+def test_transparent_pixels_are_white(tmp_path):
+    pixels = np.zeros((6, 6, 4), np.uint8)
+    pixels[:3] = (255, 0, 0, 255)  # below: black, and transparent
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    (image,) = datasets.load(tmp_path, image_shape=(6, 6, 3)).images
+    assert (image[:3] == (255, 0, 0)).all() and (image[3:] == 255).all()
+
+
+def test_fashion_from_idx_files(tmp_path, monkeypatch):
+    """The layout and the names; files of this many zeros are at hand."""
+    from keras_gans.datasets import mnist
+
+    known = {}
+    for split, (images, labels, n) in mnist.FILES.items():
+        facts = []
+        for name, shape in ((images, (n, 28, 28)), (labels, (n,))):
+            data = np.zeros(shape, np.uint8)
+            data.reshape(n, -1)[:, 0] = np.arange(n) % 10
+            header = bytes([0, 0, 8, len(shape)])
+            header += b"".join(size.to_bytes(4, "big") for size in shape)
+            content = header + data.tobytes()
+            with gzip.open(tmp_path / name, "wb", compresslevel=1) as file:
+                file.write(content)
+            facts.append(hashlib.md5(content).hexdigest())
+        known["fashion_mnist", split] = tuple(facts)
+    with pytest.raises(ValueError, match="Expected the original file"):
+        datasets.load("fashion_mnist", data_dir=tmp_path)
+    monkeypatch.setattr(mnist, "MD5", known)
+    data = datasets.load("fashion_mnist", "test[:20]", data_dir=tmp_path)
+    assert (data.name, data.split) == ("fashion_mnist", "test[:20]")
+    assert data.classes[9] == "ankle boot"
+    np.testing.assert_array_equal(data.labels, np.arange(20) % 10)
+    np.testing.assert_array_equal(data.images[:, 0, 0, 0], data.labels)
+
+
+def test_flowers_that_are_damaged(tmp_path):
+    path = tmp_path / "flowers102.zip"
+    path.write_bytes(b"no zip file")
+    with pytest.raises(ValueError, match="Expected .* as a whole zip file"):
+        datasets.load("flowers102", data_dir=path)
+    (tmp_path / "captions.tsv").write_text("a\tb\n1\t2\n")
+    with pytest.raises(ValueError, match="with the columns image, class"):
+        datasets.load("flowers102", data_dir=tmp_path)
+
+
+def test_tfds_names_the_missing_file(tmp_path):
+    with pytest.raises(ValueError, match="train-images.*no such file"):
+        datasets.load("mnist", source="tfds", data_dir=tmp_path)
+
+
+def test_fingerprint_is_of_the_pictures():
+    data = datasets.load("mnist_5k")
+    assert data.fingerprint() == datasets.load("mnist_5k").fingerprint()
+    other = data.images.copy()
+    other[0] ^= 255
+    assert ImageData("mnist_5k", other).fingerprint() != data.fingerprint()
+
+
 def test_broken_picture_is_named_and_skipped_only_if_asked(pictures, cache):
     (pictures / "cat" / "broken.jpg").write_bytes(b"\xff\xd8 no more")
     with pytest.raises(ValueError, match=r"Received: .*broken\.jpg"):
@@ -170,6 +239,12 @@ def test_folder_of_nothing_but_broken_pictures(tmp_path):
         (("mnist", "train", "web"), "Received: source='web'"),
         (("mnist", "train", "idx"), "Received: data_dir=None"),
         (("flowers102",), "Received: data_dir=None"),
+        (("",), "Received: name=''"),
+        ((3,), "Received: name=3"),
+        (("mnist_5k", 3), "Received: split=3"),
+        (("mnist_5k", "train[9000:]"), "which is empty"),
+        (("mnist_5k", "train", None, None, (8, 8)), "image_shape=\\(8, 8\\)"),
+        (("mnist_5k", "train", None, None, (0, 8, 3)), "positive integers"),
     ],
 )
 def test_bad_arguments(arguments, sentence):

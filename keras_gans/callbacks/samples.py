@@ -43,7 +43,7 @@ class SampleGrid(keras.callbacks.Callback):
         scale: int = 1,
     ):
         super().__init__()
-        _check_positive(n=n, every=every, scale=scale)
+        check_positive(n=n, every=every, scale=scale)
         self.folder = writable_folder(folder)
         self.n = n
         self.seed = seed
@@ -96,7 +96,7 @@ class TrainingGIF(keras.callbacks.Callback):
         scale: int = 1,
     ):
         super().__init__()
-        _check_positive(n=n, every=every, scale=scale)
+        check_positive(n=n, every=every, scale=scale)
         if max_frames < 2:
             raise ValueError(
                 "Expected `max_frames` of at least 2. Received: "
@@ -144,7 +144,8 @@ class TrainingGIF(keras.callbacks.Callback):
         return grid(self.model.generate(self.n, seed=self.seed))
 
 
-def _check_positive(**numbers: int) -> None:
+def check_positive(**numbers: int) -> None:
+    """Raise a `ValueError` that names a number that is none, or below 1."""
     for name, number in numbers.items():
         if not isinstance(number, (int, np.integer)) or number < 1:
             raise ValueError(

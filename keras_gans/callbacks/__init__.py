@@ -1,0 +1,7 @@
+"""Callbacks: pictures of a generator learning, figures, and its health."""
+
+from keras_gans.callbacks.evaluate import Evaluate
+from keras_gans.callbacks.health import HealthMonitor
+from keras_gans.callbacks.samples import SampleGrid, TrainingGIF
+
+__all__ = ["Evaluate", "HealthMonitor", "SampleGrid", "TrainingGIF"]

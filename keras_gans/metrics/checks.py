@@ -1,0 +1,96 @@
+"""What a metric takes, checked before it costs anything."""
+
+from typing import Any
+
+import numpy as np
+
+
+def checked(
+    features: Any, name: str = "features", least: int = 2
+) -> np.ndarray:
+    """Return `features` as a float array `[n, d]`, finite and long enough.
+
+    float32 and float64 stay as they are; other numbers become float64.
+
+    Args:
+        features: Array-like `[n, d]`.
+        name: What the error calls them.
+        least: How many samples the metric needs.
+
+    Raises:
+        ValueError: If they are not a matrix, hold NaN or infinity, or are
+            fewer than `least`.
+    """
+    x = np.asarray(features)
+    if x.dtype.kind not in "fiub":
+        raise ValueError(
+            f"Expected `{name}` as numbers [n, d]. Received: an array of "
+            f"{x.dtype}. Pass an extractor's features as a NumPy array."
+        )
+    if x.ndim != 2 or x.shape[1] == 0:
+        raise ValueError(
+            f"Expected `{name}` as a matrix [n, d]. Received: shape={x.shape}. "
+            "Flatten each sample: `x.reshape(len(x), -1)`."
+        )
+    if len(x) < least:
+        raise ValueError(
+            f"Expected at least {least} samples in `{name}`. Received: "
+            f"{len(x)}. Draw more."
+        )
+    if x.dtype not in (np.float32, np.float64):
+        x = x.astype(np.float64)
+    # NaN passes through min and max: two reads, no temporary array.
+    if not (np.isfinite(x.min()) and np.isfinite(x.max())):
+        bad = np.flatnonzero(~np.isfinite(x).all(axis=1))
+        raise ValueError(
+            f"Expected finite `{name}`. Received: NaN or infinity in "
+            f"{len(bad)} of {len(x)} samples, the first at index {bad[0]}. "
+            "Mend the network or the step that made them."
+        )
+    return x
+
+
+def checked_together(least: int = 2, **features: Any) -> list[np.ndarray]:
+    """Check several arrays of features, which must be equally wide.
+
+    Args:
+        least: How many samples each needs.
+        **features: Name -> array-like `[n, d]`.
+
+    Raises:
+        ValueError: As `checked`, and where the widths differ.
+    """
+    arrays = [checked(x, name, least) for name, x in features.items()]
+    if len({x.shape[1] for x in arrays}) > 1:
+        names = " and ".join(f"`{name}`" for name in features)
+        widths = ", ".join(
+            f"{name} {x.shape}"
+            for name, x in zip(features, arrays, strict=True)
+        )
+        raise ValueError(
+            f"Expected {names} of one width. Received: {widths}. Take all from "
+            "the same extractor and layer."
+        )
+    return arrays
+
+
+def checked_labels(labels: Any, name: str, n: int | None = None) -> np.ndarray:
+    """Return `labels` as non-negative integers `[n]`.
+
+    Raises:
+        ValueError: If they are something else, or not `n` of them.
+    """
+    y = np.asarray(labels)
+    if y.ndim != 1 or y.dtype.kind not in "iu" or (y.size and y.min() < 0):
+        raise ValueError(
+            f"Expected `{name}` as integer classes [n], from 0. Received: "
+            f"{y.dtype} of shape={y.shape}. Take them from probabilities with "
+            "`probabilities.argmax(axis=1)`."
+        )
+    if len(y) == 0 or (n is not None and len(y) != n):
+        expected = "at least one" if n is None else n
+        raise ValueError(
+            f"Expected {expected} of `{name}`. Received: {len(y)}. Give one "
+            "class for each sample."
+        )
+    return y

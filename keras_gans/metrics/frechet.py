@@ -1,0 +1,190 @@
+"""Fréchet distance between two sets of features.
+
+Martin Heusel, Hubert Ramsauer, Thomas Unterthiner, Bernhard Nessler, Sepp
+Hochreiter, 2017, "GANs Trained by a Two Time-Scale Update Rule Converge to a
+Local Nash Equilibrium", arXiv:1706.08500, eq. 6. Over the features of the
+Inception network of 2015-12-05 it is the FID; over others it is not.
+
+    d^2 = |m1 - m2|^2 + Tr(C1 + C2 - 2 (C1 C2)^(1/2))
+
+With any factors C = A A^T, Tr (C1 C2)^(1/2) is the sum of the singular values
+of A1^T A2: no square root of a matrix, no epsilon on its diagonal, and right
+where a covariance is singular.
+"""
+
+from typing import Any
+
+import numpy as np
+from scipy.linalg import lapack
+
+from keras_gans.metrics.checks import checked, checked_together
+
+ROWS = 4096  # of features that are centred at a time, in float64
+
+
+class Moments:
+    """Mean and covariance of features that come in batches, in float64.
+
+    Chan, Golub, LeVeque 1983: each batch is centred on its own mean and
+    merged, so a large mean costs no digits.
+
+    ```python
+    moments = Moments()
+    for batch in batches:
+        moments.update(extractor(batch))
+    frechet_distance(
+        moments.mean, moments.covariance, other.mean, other.covariance
+    )
+    ```
+    """
+
+    def __init__(self):
+        self.n = 0
+        self.mean = np.zeros(0)  # [d], known from the first batch on
+        self._scatter = np.zeros((0, 0))  # sum of (x - mean)(x - mean)^T
+
+    def update(self, features: Any) -> "Moments":
+        """Add features `[n, d]`, one sample or more. Returns itself."""
+        features = checked(features, least=1)
+        for start in range(0, len(features), ROWS):
+            x = features[start : start + ROWS].astype(np.float64)
+            mean = x.mean(axis=0)
+            x -= mean
+            self._merge(len(x), mean, x.T @ x)
+        return self
+
+    def merge(self, other: "Moments") -> "Moments":
+        """Add what `other` has seen: of another process, say."""
+        if other.n:
+            self._merge(other.n, other.mean, other._scatter)
+        return self
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """float64 `[d, d]`, over n - 1."""
+        if self.n < 2:
+            raise ValueError(
+                "Expected at least 2 samples for a covariance. Received: "
+                f"{self.n}. Update the moments with more features."
+            )
+        return self._scatter / (self.n - 1)
+
+    def _merge(self, n: int, mean: np.ndarray, scatter: np.ndarray) -> None:
+        if self.n == 0:
+            self.n, self.mean, self._scatter = n, mean.copy(), scatter.copy()
+            return
+        if mean.shape != self.mean.shape:
+            raise ValueError(
+                f"Expected features of width {len(self.mean)}, as before. "
+                f"Received: {len(mean)}. Take all from the same extractor."
+            )
+        total = self.n + n
+        step = mean - self.mean
+        self._scatter += scatter
+        self._scatter += np.outer(step * (self.n * n / total), step)
+        self.mean = self.mean + step * (n / total)
+        self.n = total
+
+
+def frechet_distance(
+    mean1: np.ndarray, cov1: np.ndarray, mean2: np.ndarray, cov2: np.ndarray
+) -> float:
+    """Squared Fréchet distance of two normal laws, eq. 6 of Heusel et al.
+
+    Args:
+        mean1, mean2: `[d]`.
+        cov1, cov2: Symmetric, positive semi-definite `[d, d]`; may be singular.
+
+    Returns:
+        d^2 >= 0, in squared units of the features; 0 for the same law.
+
+    Raises:
+        ValueError: If the shapes differ, or an entry is not finite.
+    """
+    mean1, mean2, cov1, cov2 = (
+        np.asarray(x, np.float64) for x in (mean1, mean2, cov1, cov2)
+    )
+    shapes = [x.shape for x in (mean1, cov1, mean2, cov2)]
+    d = mean1.size
+    if shapes != [(d,), (d, d)] * 2:
+        raise ValueError(
+            "Expected means [d] and covariances [d, d] of one width. Received: "
+            f"{', '.join(map(str, shapes))}. Take both from the same extractor."
+        )
+    if not all(np.isfinite(x).all() for x in (mean1, cov1, mean2, cov2)):
+        raise ValueError(
+            "Expected finite means and covariances. Received: NaN or infinity. "
+            "Mend the features that they were made of."
+        )
+    step = mean1 - mean2
+    cross = _nuclear_norm(_factor(cov1).T @ _factor(cov2))
+    squared = step @ step + cov1.trace() + cov2.trace() - 2.0 * cross
+    return max(float(squared), 0.0)  # rounding may reach below zero
+
+
+def frechet_distance_of(features1: Any, features2: Any) -> float:
+    """Squared Fréchet distance of two sets of features.
+
+    ```python
+    rng = np.random.default_rng(0)
+    frechet_distance_of(
+        rng.normal(size=(5000, 8)), rng.normal(1.0, 1.0, (5000, 8))
+    )  # about 8: a step of 1 along each of 8 axes
+    ```
+
+    Args:
+        features1, features2: `[n, d]`, at least 2 samples each. The distance
+            is biased upwards where n is not much larger than d: compare only
+            at equal n.
+    """
+    features1, features2 = checked_together(
+        features1=features1, features2=features2
+    )
+    one, two = Moments().update(features1), Moments().update(features2)
+    return frechet_distance(one.mean, one.covariance, two.mean, two.covariance)
+
+
+def _factor(covariance: np.ndarray) -> np.ndarray:
+    """A `[d, rank]` with A A^T = C, by Cholesky with pivots."""
+    # Of the correlations, so that each feature's own scale sets its rank.
+    scale = np.sqrt(np.maximum(covariance.diagonal(), 0.0))
+    unit = np.where(scale > 0.0, scale, 1.0)
+    triangle, pivots, rank, _ = lapack.dpstrf(
+        covariance / np.outer(unit, unit), lower=1
+    )
+    factor = np.empty((len(covariance), rank))
+    factor[pivots - 1] = np.tril(triangle)[:, :rank]
+    return factor * scale[:, None]
+
+
+def _nuclear_norm(m: np.ndarray) -> float:
+    """Sum of singular values of `m`, `[r, s]`: Tr U^T M, M = U H polar.
+
+    Newton's iteration for the orthogonal factor U (Higham 1986): about nine
+    inverses, which at 2,048 features take a fifth of the time of an SVD. What
+    is too near to singular for an inverse gets the SVD.
+    """
+    if m.size == 0:
+        return 0.0
+    if m.shape[0] != m.shape[1]:  # square, of the same singular values
+        m = np.linalg.qr(m if m.shape[0] > m.shape[1] else m.T, mode="r")
+    u, step = m, np.inf
+    while step > 1e-7:  # squares at each turn: the next would be rounding
+        try:
+            inverse = np.linalg.inv(u).T
+        except np.linalg.LinAlgError:
+            inverse = np.full_like(u, np.inf)
+        size, inverse_size = _size(u), _size(inverse)
+        if not size * inverse_size < 1e13:
+            return float(np.linalg.svd(m, compute_uv=False).sum())
+        scale = np.sqrt(inverse_size / size)
+        following = (scale * u + inverse / scale) / 2.0
+        step = _size(following - u) / _size(following)
+        u = following
+    return float(np.vdot(u, m))
+
+
+def _size(m: np.ndarray) -> float:
+    """Geometric mean of the 1-norm and the infinity-norm."""
+    m = np.abs(m)
+    return float(np.sqrt(m.sum(axis=0).max() * m.sum(axis=1).max()))

@@ -1,0 +1,99 @@
+"""Protocols: under what conditions a figure was measured.
+
+Two figures may be compared when their protocols agree, and not otherwise.
+"""
+
+import dataclasses
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """A measured number, with all that it depends on.
+
+    Args:
+        name: Of the metric and its extractor: "frechet_distance/lenet_mnist".
+        value: Mean over the seeds.
+        deviation: Standard deviation over the seeds; 0 for one seed.
+        protocol: Data set, splits, numbers of images, extractor and its sha256,
+            resize filter, seeds, generator settings, as far as it depends on
+            them.
+    """
+
+    name: str
+    value: float
+    deviation: float
+    protocol: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """As cards and JSON files keep it."""
+        return dataclasses.asdict(self)
+
+
+def differences(
+    first: dict[str, Any], second: dict[str, Any]
+) -> dict[str, tuple[Any, Any]]:
+    """The fields in which two protocols differ, with both values."""
+    names = [*first, *(n for n in second if n not in first)]
+    pairs = {n: (first.get(n), second.get(n)) for n in names}
+    return {n: (a, b) for n, (a, b) in pairs.items() if a != b}
+
+
+def check_same_protocol(
+    first: dict[str, Any], second: dict[str, Any], ignore: tuple[str, ...] = ()
+) -> None:
+    """Raise a `ValueError` that says what differs, if anything does."""
+    found = differences(first, second)
+    found = {n: pair for n, pair in found.items() if n not in ignore}
+    if found:
+        words = "; ".join(
+            f"{name}={a!r} against {name}={b!r}"
+            for name, (a, b) in found.items()
+        )
+        raise ValueError(
+            f"Expected two figures of one protocol. Received: {words}. "
+            "Measure one of them again, under the other's."
+        )
+
+
+def compare(first: Figure, second: Figure) -> float:
+    """The difference of two figures, `second - first`.
+
+    Raises:
+        ValueError: If they are not of one metric and one protocol; the
+            message says what differs.
+
+    Example:
+
+    ```python
+    keras_gans.metrics.compare(before, after)  # < 0: a distance has shrunk
+    ```
+    """
+    if first.name != second.name:
+        raise ValueError(
+            "Expected two figures of one metric. Received: "
+            f"{first.name!r} and {second.name!r}. Compare like with like."
+        )
+    # Other seeds are another draw under the same conditions.
+    check_same_protocol(first.protocol, second.protocol, ignore=("seeds",))
+    return second.value - first.value
+
+
+def in_words(protocol: dict[str, Any] | str) -> str:
+    """A protocol in one line, hashes shortened."""
+    if isinstance(protocol, str):
+        return protocol
+    return ", ".join(
+        f"{name.replace('_', ' ')} {_short(name, value)}"
+        for name, value in protocol.items()
+    )
+
+
+def _short(name: str, value: Any) -> str:
+    if name == "sha256":
+        return f"{value[:8]}…"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    if isinstance(value, (list, tuple)):
+        return " ".join(map(str, value))
+    return str(value)
