@@ -213,11 +213,18 @@ def run_evaluate(options: argparse.Namespace) -> None:
     from keras_gans.cards import read_card, with_figures, write_card
     from keras_gans.files import written_aside
     from keras_gans.metrics import Reference, evaluate, extractor
+    from keras_gans.metrics.evaluation import check_metrics
     from keras_gans.pretrained import find_entry
 
+    check_metrics(options.metrics)
     folder = find_entry(options.name)
     out = Path(options.out or f"{folder.name}_metrics.json")
     model = keras_gans.load(options.name)
+    if not hasattr(model, "generate"):
+        raise ValueError(
+            "Expected a model that makes images. Received: "
+            f"{type(model).__name__}. `keras-gans list` names others."
+        )
     train, validation, test = _splits(options, model)
     figures = evaluate(
         model,

@@ -2,14 +2,12 @@
 
 Muhammad Ferjad Naeem, Seong Joon Oh, Youngjung Uh, Yunjey Choi, Jaejun Yoo,
 2020, "Reliable Fidelity and Diversity Metrics for Generative Models",
-arXiv:2002.09797, eqs. 5 and 6. Balls stand around real samples only, so that
+arXiv:2002.09797, section 3. Balls stand around real samples only, so that
 one outlier among the generated ones lifts nothing, and density counts how many
 balls a sample lies in, not whether it lies in one.
 """
 
 from typing import Any
-
-import numpy as np
 
 from keras_gans.metrics.checks import checked, checked_together
 from keras_gans.metrics.neighbours import blocks, kth_distance
@@ -42,6 +40,6 @@ def density_coverage(real: Any, fake: Any, k: int = 5) -> tuple[float, float]:
     inside, covered = 0, 0
     for block in blocks(real, fake):
         near = block.within(radii[block.rows], closed=False)
-        inside += np.count_nonzero(near)
-        covered += np.count_nonzero(near.any(axis=1))
+        inside += int(near.sum())
+        covered += int(near.any(axis=1).sum())
     return inside / (k * len(fake)), covered / len(real)

@@ -14,11 +14,7 @@ from keras import layers
 
 from keras_gans import backend
 from keras_gans.datasets import ImageData
-from keras_gans.metrics.classes import (
-    class_histogram,
-    conditional_accuracy,
-    most_over_least,
-)
+from keras_gans.metrics.classes import class_histogram, conditional_accuracy
 from keras_gans.metrics.density_coverage import density_coverage
 from keras_gans.metrics.diversity import diversity
 from keras_gans.metrics.extractors import Extractor, extractor
@@ -250,7 +246,10 @@ def measure_class_histogram(e: Evaluation) -> dict[str, float]:
     counts = class_histogram(logits.argmax(axis=1), logits.shape[1])
     shares = counts / counts.sum()
     named = {f"share of class {i}": float(s) for i, s in enumerate(shares)}
-    return named | {"most over least frequent class": most_over_least(counts)}
+    return named | {
+        "share of the least frequent class": float(shares.min()),
+        "share of the most frequent class": float(shares.max()),
+    }
 
 
 def measure_conditional_accuracy(e: Evaluation) -> dict[str, float]:
@@ -464,9 +463,8 @@ def pooled_features(
     parts = []
     for x in activations:
         if len(x.shape) == 4:
-            height, width = x.shape[1:3]
-            pool = (max(height // 4, 1), max(width // 4, 1))
-            x = layers.MaxPooling2D(pool)(x)
+            pool = tuple(-(-side // 4) for side in x.shape[1:3])
+            x = layers.MaxPooling2D(pool, padding="same")(x)
         parts.append(layers.Flatten()(x))
     joined = layers.Concatenate()(parts) if len(parts) > 1 else parts[0]
     run = backend.inference(keras.Model(network.input, joined))

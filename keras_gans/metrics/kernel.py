@@ -42,11 +42,11 @@ def kernel_distance(
         seed: Of the subsets; `torch-fidelity` draws the same ones from it.
 
     Returns:
-        `(mean, standard_error)`. A mean below 0 is rounding of the estimate,
-        not an error. Subsets that share samples are not independent: with s
-        their standard deviation and n the smaller of both sets, the standard
-        error is s sqrt(subset_size / (n - subset_size) + 1 / subsets), nan
-        where a subset is the whole set.
+        `(mean, standard_error)`. The mean may fall below 0: clipped, it would
+        be biased. Subsets that share samples are not independent: with s their
+        standard deviation and n the smaller of both sets, the standard error
+        is s sqrt(subset_size / (n - subset_size) + 1 / subsets), nan where a
+        subset is the whole set. `torch-fidelity` reports s.
 
     Raises:
         ValueError: On bad features, or a subset larger than a set.

@@ -33,7 +33,7 @@ def linear_probe(
     ```python
     x = np.random.default_rng(0).normal(size=(600, 2))
     y = (x[:, 0] > 0).astype(int)
-    linear_probe(x[:500], y[:500], x[500:], y[500:])  # about 1
+    linear_probe(x[:500], y[:500], x[500:], y[500:])  # 0.93
     ```
 
     Args:

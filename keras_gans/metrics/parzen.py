@@ -78,7 +78,7 @@ def parzen(samples: Any, validation: Any, test: Any) -> Parzen:
     ```python
     rng = np.random.default_rng(0)
     samples, validation, test = rng.uniform(size=(3, 500, 4))
-    parzen(samples, validation, test).mean  # a little below 0, the true one
+    parzen(samples, validation, test).mean  # -0.50; the true one is 0
     ```
 
     Args:
