@@ -71,11 +71,7 @@ class Card:
             "",
         ]
         if self.metrics:
-            lines += ["| metric | value | protocol |", "|---|---|---|"]
-            lines += [
-                f"| {m['name']} | {_value(m)} | {in_words(m['protocol'])} |"
-                for m in self.metrics
-            ]
+            lines += self.measured()
         else:
             lines.append("Nothing yet.")
         lines += [
@@ -93,6 +89,19 @@ class Card:
             "Written by `keras_gans`; `card.json` is the truth.",
         ]
         return "\n".join(lines) + "\n"
+
+    def measured(self) -> list[str]:
+        """A table for each protocol."""
+        by_protocol: dict[str, list[dict[str, Any]]] = {}
+        for metric in self.metrics:
+            protocol = in_words(metric["protocol"])
+            by_protocol.setdefault(protocol, []).append(metric)
+        lines = []
+        for protocol, metrics in by_protocol.items():
+            lines += ["", f"Protocol: {protocol}.", ""]
+            lines += ["| metric | value |", "|---|---|"]
+            lines += [f"| {m['name']} | {_value(m)} |" for m in metrics]
+        return lines[1:]
 
     def shown(self) -> list[str]:
         """The samples, and how to have more; of a classifier, its use."""

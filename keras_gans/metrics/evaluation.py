@@ -202,7 +202,7 @@ def measure_frechet(e: Evaluation) -> dict[str, float]:
 
 def measure_kernel(e: Evaluation) -> dict[str, float]:
     real = e.real("test")
-    size = min(1000, len(real), e.n)
+    size = max(2, min(1000, len(real) // 2, e.n // 2))
     value, error = kernel_distance(
         real, e.fake[0], subset_size=size, seed=e.seed
     )

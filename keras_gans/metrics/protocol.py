@@ -79,12 +79,16 @@ def compare(first: Figure, second: Figure) -> float:
     return second.value - first.value
 
 
+# How a field of a protocol is called where people read it.
+WORDS = {"real": "real images", "generated": "samples", "train": "trained on"}
+
+
 def in_words(protocol: dict[str, Any] | str) -> str:
     """A protocol in one line, hashes shortened."""
     if isinstance(protocol, str):
         return protocol
     return ", ".join(
-        f"{name.replace('_', ' ')} {_short(name, value)}"
+        f"{WORDS.get(name, name)} {_short(name, value)}"
         for name, value in protocol.items()
     )
 

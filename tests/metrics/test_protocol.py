@@ -56,6 +56,6 @@ def test_another_metric_is_refused():
 
 def test_in_words():
     assert in_words(PROTOCOL) == (
-        "data mnist, split test, real 10,000, extractor lenet_mnist, "
-        "sha256 abababab…, generated 10,000, seeds 0"
+        "data mnist, split test, real images 10,000, extractor lenet_mnist, "
+        "sha256 abababab…, samples 10,000, seeds 0"
     )
