@@ -15,7 +15,6 @@ where a covariance is singular.
 from typing import Any
 
 import numpy as np
-from scipy.linalg import lapack
 
 from keras_gans.metrics.checks import checked, checked_together
 
@@ -146,6 +145,8 @@ def frechet_distance_of(features1: Any, features2: Any) -> float:
 
 def _factor(covariance: np.ndarray) -> np.ndarray:
     """A `[d, rank]` with A A^T = C, by Cholesky with pivots."""
+    from scipy.linalg import lapack  # slow to import
+
     # Of the correlations, so that each feature's own scale sets its rank.
     scale = np.sqrt(np.maximum(covariance.diagonal(), 0.0))
     unit = np.where(scale > 0.0, scale, 1.0)

@@ -391,11 +391,12 @@ def _published(path: str | Path | None) -> Path:
         try:
             fetch(URL, SHA256)
         except ValueError as error:
-            raise ValueError(
-                f"Expected the Inception weights in {path}, or a way to fetch "
-                f"them. Received: {error.__context__ or error}. Download {URL} "
-                "on another machine and put the file there."
-            ) from None
+            if not path.is_file():  # one of the wrong hash is named below
+                raise ValueError(
+                    f"Expected the Inception weights in {path}, or a way to "
+                    f"fetch them. Received: {error.__context__ or error}. "
+                    f"Download {URL} on another machine and put the file there."
+                ) from None
     path = Path(path)
     if not path.is_file():
         raise ValueError(

@@ -8,7 +8,6 @@ Chen, 2016, "Improved Techniques for Training GANs", arXiv:1606.03498, section
 from typing import Any
 
 import numpy as np
-from scipy.special import log_softmax, xlogy
 
 from keras_gans.metrics.checks import checked
 
@@ -39,6 +38,8 @@ def inception_score(
     Raises:
         ValueError: On bad predictions, or fewer samples than splits.
     """
+    from scipy.special import log_softmax, xlogy  # slow to import
+
     predictions = checked(predictions, "predictions").astype(np.float64)
     n = len(predictions)
     if not 1 <= splits <= n:

@@ -9,7 +9,6 @@ under a linear L2-SVM.
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize
 
 from keras_gans.metrics.checks import checked_labels, checked_together
 
@@ -75,6 +74,8 @@ def _fit(
     x: np.ndarray, y: np.ndarray, classes: np.ndarray, c: float, steps: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weights `[d, classes]` and biases `[classes]`, all in one problem."""
+    from scipy.optimize import minimize  # slow to import
+
     targets = np.where(y[:, None] == classes, 1.0, -1.0).astype(x.dtype)
     shape = (x.shape[1] + 1, len(classes))
 

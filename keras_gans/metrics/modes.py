@@ -10,7 +10,6 @@ at least one such sample.
 from typing import Any
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from keras_gans.metrics.checks import checked_together
 
@@ -44,6 +43,8 @@ def mode_coverage(
     Raises:
         ValueError: On bad points, or a deviation that is not positive.
     """
+    from scipy.spatial import cKDTree  # slow to import
+
     points, centres = checked_together(1, points=points, centres=centres)
     if not deviation > 0.0:
         raise ValueError(
