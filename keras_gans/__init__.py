@@ -19,7 +19,7 @@ import os
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 from keras_gans import callbacks, datasets, images, losses, metrics  # noqa: E402
-from keras_gans.models import DCGAN, GAN  # noqa: E402
+from keras_gans.models import DCGAN, GAN, CycleGAN  # noqa: E402
 from keras_gans.pretrained import (  # noqa: E402
     list_pretrained,
     load,
@@ -32,6 +32,7 @@ __version__ = "0.1.0"
 __all__ = [
     "DCGAN",
     "GAN",
+    "CycleGAN",
     "callbacks",
     "create",
     "datasets",

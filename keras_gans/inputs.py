@@ -28,16 +28,21 @@ class Contract:
         model: Name of the model's class.
         image_shape: `(height, width, channels)`.
         takes_labels: Whether labels come with the images.
+        two_domains: Whether a batch is `(images of A, images of B)`.
     """
 
     model: str
     image_shape: tuple[int, int, int]
     takes_labels: bool
+    two_domains: bool = False
 
     @classmethod
     def of(cls, model: keras.Model) -> "Contract":
         return cls(
-            type(model).__name__, tuple(model.image_shape), model.takes_labels
+            type(model).__name__,
+            tuple(model.image_shape),
+            model.takes_labels,
+            model.two_domains,
         )
 
     @property
@@ -49,9 +54,19 @@ class Contract:
         x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
         self.check_labels(y is not None)
         self.check_images(np.asarray(keras.ops.convert_to_numpy(x)))
+        if self.two_domains:
+            self.check_images(np.asarray(keras.ops.convert_to_numpy(y)))
 
     def check_labels(self, given: bool) -> None:
         """Raise a `ValueError` where labels and model do not fit together."""
+        if self.two_domains:
+            if not given:
+                raise ValueError(
+                    "Expected images of two domains, (a, b): "
+                    f"{self.model} translates between them. Received: one. "
+                    "Pass `fit(a, b)`."
+                )
+            return
         if given and not self.takes_labels:
             raise ValueError(
                 f"Expected images alone: {self.model} is unconditional and "
@@ -142,7 +157,7 @@ def checked(
             f"set. Received: {got}. Make an array with `np.stack(images)`; "
             "labels go into `y`."
         )
-    if _is_tf_dataset(x):
+    if is_tf_dataset(x):
         return _checked_tf_dataset(contract, x, steps), y
     if isinstance(x, keras.utils.PyDataset):
         return CheckedPyDataset(contract, x), y
@@ -249,7 +264,7 @@ def _checked_batches(contract: Contract, batches: Iterable) -> Iterator:
         yield batch
 
 
-def _is_tf_dataset(x: Any) -> bool:
+def is_tf_dataset(x: Any) -> bool:
     tensorflow = sys.modules.get("tensorflow")
     return tensorflow is not None and isinstance(x, tensorflow.data.Dataset)
 

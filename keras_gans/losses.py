@@ -61,3 +61,32 @@ def minimax_generator_loss(fake_logits: Any) -> Any:
         fake_logits: a(G(z)), logits of generated samples, any shape.
     """
     return -_softplus_mean(fake_logits)  # log(1 - D(G(z)))
+
+
+def cross_entropy_to(logits: Any, target: bool) -> Any:
+    """-E[log D(x)] where `target` is True, else -E[log(1 - D(x))].
+
+    One half of `discriminator_loss`, for games whose players judge real and
+    generated samples apart.
+
+    Args:
+        logits: a(x), any shape.
+        target: What D should say: whether x is real.
+    """
+    return _softplus_mean(-logits if target else logits)
+
+
+def squared_error_to(logits: Any, target: bool) -> Any:
+    """E[(a(x) - t)^2], t being 1 for real and 0 for generated samples.
+
+    LSGAN; Mao et al. 2017, arXiv:1611.04076, eq. 9 without its halves. 0.25 at
+    outputs of one half.
+
+    Args:
+        logits: a(x), any shape.
+        target: What D should say: whether x is real.
+    """
+    dtype = keras.backend.standardize_dtype(logits.dtype)
+    if dtype in ("float16", "bfloat16"):
+        logits = ops.cast(logits, "float32")
+    return ops.mean(ops.square(logits - float(target)))

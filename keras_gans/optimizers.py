@@ -124,6 +124,58 @@ class GeometricDecay(keras.optimizers.schedules.LearningRateSchedule):
 
 
 @serializable
+class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """Full for some epochs, then falling to zero in a straight line.
+
+    eta_e = eta (1 - max(0, e + 1 - n) / (m + 1)) in epoch e, counted from 1:
+    `lambda_rule` of the CycleGAN authors' code (`models/networks.py`), which
+    lets n - 1 epochs have the whole rate, and the last none.
+
+    Args:
+        initial: eta. CycleGAN's is 2e-4.
+        epochs: n. CycleGAN's are 100.
+        decay_epochs: m. CycleGAN's are 100.
+        steps_per_epoch: Steps after which an epoch is counted.
+
+    Example:
+
+    ```python
+    rate = LinearDecay(2e-4, 100, 100, steps_per_epoch=1334)
+    float(rate(149 * 1334))  # 9.9e-5, of epoch 150
+    ```
+    """
+
+    def __init__(
+        self,
+        initial: float = 2e-4,
+        epochs: int = 100,
+        decay_epochs: int = 100,
+        steps_per_epoch: int = 1334,
+    ):
+        super().__init__()
+        self.initial = initial
+        self.epochs = epochs
+        self.decay_epochs = decay_epochs
+        self.steps_per_epoch = steps_per_epoch
+
+    def __call__(self, step: Any) -> Any:
+        epoch = ops.floor_divide(ops.cast(step, "int32"), self.steps_per_epoch)
+        late = ops.maximum(epoch + 2 - self.epochs, 0)  # `epoch` from 0
+        late = ops.cast(late, keras.config.floatx())
+        # Not below zero: a run may go on.
+        factor = ops.maximum(1.0 - late / (self.decay_epochs + 1), 0.0)
+        return self.initial * factor
+
+    def get_config(self) -> dict:
+        return {
+            "initial": self.initial,
+            "epochs": self.epochs,
+            "decay_epochs": self.decay_epochs,
+            "steps_per_epoch": self.steps_per_epoch,
+        }
+
+
+@serializable
 class MomentumSGD(keras.optimizers.SGD):
     """SGD whose momentum grows linearly from epoch to epoch.
 

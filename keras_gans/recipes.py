@@ -15,6 +15,10 @@ split = "train"
 
 [budgets]                  # other numbers of steps, by name
 smoke = 20
+
+[budgets.gpu]              # or other values of any fields
+steps = 100000
+config = { width = 64 }    # the other arguments stay
 ```
 """
 
@@ -40,10 +44,12 @@ class Recipe:
         config: Arguments of the model's class.
         batch_size: Images a step.
         seed: Of the initial weights, the noise, and the order of the data.
-        flip: Mirror half of the images, left to right.
+        flip: Mirror half of the images, left to right. Images that are larger
+            than the model's are cropped at random.
+        dtype_policy: As in Keras: "mixed_bfloat16", say.
         save_every: Steps between saves.
         sample_every: Steps between pictures of samples.
-        budgets: Other numbers of steps, by name.
+        budgets: Other numbers of steps by name, or tables of other fields.
     """
 
     model: str
@@ -53,12 +59,15 @@ class Recipe:
     batch_size: int = 64
     seed: int = 0
     flip: bool = False
+    dtype_policy: str = "float32"
     save_every: int = 1000
     sample_every: int = 1000
-    budgets: dict[str, int] = dataclasses.field(default_factory=dict)
+    budgets: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def with_budget(self, budget: str | None) -> "Recipe":
-        """The recipe with the steps of a named budget; None changes nothing.
+        """The recipe under a named budget; None changes nothing.
+
+        Of the tables `config` and `data`, what the budget does not name stays.
 
         Raises:
             ValueError: If the recipe has no budget of that name.
@@ -67,29 +76,52 @@ class Recipe:
             return self
         if budget not in self.budgets:
             raise ValueError(unknown("budget", budget, sorted(self.budgets)))
-        return dataclasses.replace(self, steps=self.budgets[budget])
+        changes = _changes(self.as_dict(), self.budgets[budget])
+        return dataclasses.replace(self, **changes)
 
     def as_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
 
     def to_toml(self) -> str:
         """The text of a recipe file that reads as this recipe."""
-        # Numbers, strings, booleans and lists of them: JSON's forms are TOML's.
         fields = json.loads(json.dumps(self.as_dict()))
         tables = {k: v for k, v in fields.items() if isinstance(v, dict)}
         lines = [
-            f"{name} = {json.dumps(value)}"
+            f"{name} = {_toml(value)}"
             for name, value in fields.items()
             if name not in tables
         ]
         for name, table in tables.items():
             lines += ["", f"[{name}]"] if table else []
             lines += [
-                f"{key} = {json.dumps(value)}"
+                f"{key} = {_toml(value)}"
                 for key, value in table.items()
                 if value is not None  # TOML has none; it is the default
             ]
         return "\n".join(lines) + "\n"
+
+
+def _changes(fields: dict[str, Any], budget: int | dict) -> dict[str, Any]:
+    """What a budget makes of some fields: tables are merged, others replaced.
+
+    A number is of steps.
+    """
+    budget = {"steps": budget} if isinstance(budget, int) else budget
+    tables = {
+        name: fields.get(name, {}) | value
+        for name, value in budget.items()
+        if isinstance(value, dict)
+    }
+    return budget | tables
+
+
+def _toml(value: Any) -> str:
+    """A value as TOML has it within a line."""
+    if isinstance(value, dict):
+        pairs = [f"{key} = {_toml(part)}" for key, part in value.items()]
+        return f"{{ {', '.join(pairs)} }}"
+    # Of numbers, strings, booleans and lists of them JSON's forms are TOML's.
+    return json.dumps(value)
 
 
 # What each field must be, in words for the error.
@@ -101,9 +133,10 @@ TYPES = {
     "batch_size": (int, "a positive integer"),
     "seed": (int, "an integer"),
     "flip": (bool, "true or false"),
+    "dtype_policy": (str, "the name of a dtype policy"),
     "save_every": (int, "a positive integer"),
     "sample_every": (int, "a positive integer"),
-    "budgets": (dict, "a table of numbers of steps"),
+    "budgets": (dict, "a table of numbers of steps, or of tables"),
 }
 
 
@@ -187,9 +220,15 @@ def recipe_from(fields: dict[str, Any], where: str) -> Recipe:
                 f"data={fields['data']!r}. Add it."
             )
     for name, value in fields.get("budgets", {}).items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        number = isinstance(value, int) and not isinstance(value, bool)
+        if isinstance(value, dict) and "budgets" not in value:
+            whole = {k: v for k, v in fields.items() if k != "budgets"}
+            recipe_from(
+                whole | _changes(whole, value), f"{where}, budget {name}"
+            )
+        elif not number or value < 1:
             raise ValueError(
-                f"{where}: Expected `budgets.{name}` as a positive integer. "
-                f"Received: {name}={value!r}. Change it."
+                f"{where}: Expected `budgets.{name}` as a positive integer, "
+                f"or a table of fields. Received: {name}={value!r}. Change it."
             )
     return Recipe(**fields)

@@ -34,7 +34,8 @@ import keras
 import keras_gans
 from keras_gans import datasets, registry
 from keras_gans.files import writable_folder, written_aside
-from keras_gans.images import grid, save_png
+from keras_gans.images import save_png
+from keras_gans.models.base import dtype_policy
 from keras_gans.recipes import Recipe
 
 
@@ -92,13 +93,16 @@ def _train(
         )
     if not model.compiled:
         model.compile()
+    _check_domains(recipe, data, model)
+    labels = {} if model.two_domains else {"labels": model.takes_labels}
     batches = data.batches(
         recipe.batch_size,
         seed=recipe.seed,
-        labels=model.takes_labels,
         flip=recipe.flip,
+        crop=model.image_shape[:2],
+        **labels,
     )
-    if step == 0:
+    if step == 0 and not model.is_adapted():
         model.adapt(data.sample())
 
     with _Stop() as stop:
@@ -114,7 +118,7 @@ def _train(
             ).history
             step = counter.step
             if step % recipe.sample_every == 0 or step == recipe.steps:
-                _draw(model, out, step)
+                _draw(model, data, out, step)
             if (
                 step % recipe.save_every == 0
                 or step == recipe.steps
@@ -187,12 +191,26 @@ def _alone_in(out: Path) -> Iterator[None]:
 def _create(recipe: Recipe) -> keras.Model:
     """The recipe's model, untrained."""
     try:
-        return registry.create(recipe.model, **recipe.config)
+        with dtype_policy(recipe.dtype_policy):
+            return registry.create(recipe.model, **recipe.config)
     except TypeError as error:
         raise ValueError(
             f"Expected `config` as the arguments of {recipe.model}. Received: "
             f"{error}. Change the recipe."
         ) from None
+
+
+def _check_domains(
+    recipe: Recipe, data: datasets.ImageData, model: keras.Model
+) -> None:
+    """Whether the data has as many domains as the model trains on."""
+    two = isinstance(data, datasets.UnpairedData)
+    if two != model.two_domains:
+        raise ValueError(
+            f"Expected {'two domains' if model.two_domains else 'one domain'} "
+            f"of images for {recipe.model}. Received: {data.name!r}, which has "
+            f"{'two' if two else 'one'}. Folders trainA and trainB make two."
+        )
 
 
 class _Counter(keras.callbacks.Callback):
@@ -341,10 +359,11 @@ def _next_stop(step: int, recipe: Recipe) -> int:
     return min(*after, recipe.steps)
 
 
-def _draw(model: keras.Model, out: Path, step: int) -> None:
+def _draw(
+    model: keras.Model, data: datasets.ImageData, out: Path, step: int
+) -> None:
     folder = writable_folder(out / "samples")
-    images = model.generate(64, seed=0)
-    save_png(folder / f"step_{step:08d}.png", grid(images))
+    save_png(folder / f"step_{step:08d}.png", model.progress(data))
 
 
 def _log(out: Path, step: int, history: dict[str, list[float]]) -> None:

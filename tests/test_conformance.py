@@ -12,7 +12,7 @@ import pytest
 
 import keras_gans
 from keras_gans.cards import read_card
-from keras_gans.models.base import AdversarialModel
+from keras_gans.models.adversarial import AdversarialModel
 from keras_gans.pretrained import ZOO
 from tests.conformance import CASES, images_like
 

@@ -12,14 +12,35 @@ import numpy as np
 
 from keras_gans.datasets.data import Batches, ImageData
 from keras_gans.datasets.embedded import mnist_5k
+from keras_gans.datasets.unpaired import (
+    FOLDERS,
+    UnpairedData,
+    from_folders,
+    unpaired,
+)
 from keras_gans.registry import unknown
 
-__all__ = ["Batches", "ImageData", "load", "mnist_5k"]
+__all__ = [
+    "Batches",
+    "ImageData",
+    "UnpairedData",
+    "load",
+    "mnist_5k",
+    "unpaired",
+]
 
-NAMES = ("fashion_mnist", "flowers102", "mnist", "mnist_5k")
+NAMES = (
+    "cyclegan/horse2zebra",
+    "fashion_mnist",
+    "flowers102",
+    "mnist",
+    "mnist_5k",
+)
+HAVE_TEST_SPLIT = ("cyclegan/horse2zebra", "fashion_mnist", "mnist")
 
 # Under what terms the images are, for the cards of what was trained on them.
 TERMS = {
+    "cyclegan/horse2zebra": "photographs of ImageNet, for research use",
     "fashion_mnist": "MIT (Zalando)",
     "flowers102": "photographs for research use (Nilsback, Zisserman)",
     "mnist": "CC BY-SA 3.0 (LeCun, Cortes, Burges)",
@@ -34,27 +55,29 @@ def load(
     data_dir: str | Path | None = None,
     image_shape: tuple[int, int, int] | None = None,
     skip_broken: bool = False,
-) -> ImageData:
+) -> ImageData | UnpairedData:
     """Load a data set by name, or all pictures in a folder.
 
     Args:
         name: "mnist", "fashion_mnist", "mnist_5k" (in the package),
             "flowers102", or the path of a folder of pictures, any sizes and
-            channels.
+            channels. Two domains are "cyclegan/horse2zebra" and the other data
+            sets of that paper, or a folder with `trainA`, `trainB`, `testA`
+            and `testB` in it.
         split: "train" or "test" where the data set has both; a part of it as
             in "train[:50000]" or "train[50000:]".
         source: For the MNISTs, "idx" reads the four original files in
             `data_dir`, "tfds" prepares them with tensorflow-datasets (from
             `data_dir` without a network). Defaults to "idx" with a `data_dir`,
             "tfds" without.
-        data_dir: Where the original files are. For flowers102 the zip or its
-            folder.
-        image_shape: For folders and flowers102, what to make of each picture.
-            Defaults to (64, 64, 3).
+        data_dir: Where the original files are. For flowers102 and CycleGAN's
+            the zip or its folder.
+        image_shape: For pictures of any size, what to make of each. Defaults
+            to (64, 64, 3), for two domains to (256, 256, 3).
         skip_broken: For folders, leave out pictures that cannot be read.
 
     Returns:
-        An `ImageData`.
+        An `ImageData`; of two domains an `UnpairedData`.
 
     Raises:
         ValueError: If the name, split or source is unknown, or a file is
@@ -108,6 +131,20 @@ def load(
                 "research and cannot be fetched from here."
             )
         data = flowers102(data_dir, image_shape or (64, 64, 3))
+    elif str(name).startswith("cyclegan/") and not Path(name).is_dir():
+        from keras_gans.datasets.cyclegan import cyclegan
+
+        data = cyclegan(
+            str(name).removeprefix("cyclegan/"),
+            whole,
+            image_shape or (256, 256, 3),
+            data_dir,
+            skip_broken,
+        )
+    elif any((Path(name) / f).is_dir() for f in FOLDERS):
+        data = from_folders(
+            Path(name), whole, image_shape or (256, 256, 3), skip_broken
+        )
     elif Path(name).is_dir() or "/" in str(name):
         from keras_gans.datasets.folder import from_folder
 
@@ -117,7 +154,11 @@ def load(
             unknown("data set", str(name), [*NAMES])
             + " The path of a folder of pictures does, too."
         )
-    if whole != "train" and name not in ("mnist", "fashion_mnist"):
+    if (
+        whole != "train"
+        and name not in ("mnist", "fashion_mnist")
+        and not isinstance(data, UnpairedData)
+    ):
         raise ValueError(
             f"Expected `split` 'train' or a part of it: {name!r} has no "
             f"other. Received: split={split!r}. Use 'train[:90]' and "

@@ -16,7 +16,8 @@ class ImageData:
 
     Args:
         name: Of the data set.
-        images: uint8 `[n, height, width, channels]`, an array or a memory map.
+        images: `[n, height, width, channels]`, an array or a memory map:
+            uint8, or float32 in [-1, 1].
         labels: int64 `[n]`, or None.
         classes: Names of the classes, or none.
         split: Which part of the data set: "train", "test[:500]", ...
@@ -46,7 +47,7 @@ class ImageData:
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray | None]:
         """`(images, labels)` with images as float32 in [-1, 1]."""
-        return from_uint8(self.images), self.labels
+        return as_float(self.images), self.labels
 
     def fingerprint(self) -> str:
         """A hash of up to 1,000 images, evenly from the whole, and labels."""
@@ -60,7 +61,7 @@ class ImageData:
     def sample(self, most_bytes: int = 1 << 30) -> np.ndarray:
         """Images evenly from the whole, float32 in [-1, 1], a GiB at most."""
         size = 4 * self.images.size  # as float32
-        return from_uint8(self.images[:: max(1, -(-size // most_bytes))])
+        return as_float(self.images[:: max(1, -(-size // most_bytes))])
 
     def batches(
         self,
@@ -68,29 +69,76 @@ class ImageData:
         seed: int = 0,
         labels: bool = False,
         flip: bool = False,
+        crop: tuple[int, int] | None = None,
     ) -> "Batches":
         """The data as `fit` takes it, a `keras.utils.PyDataset`.
 
         Args:
             batch_size: Images a batch; the last of an epoch may have fewer.
-            seed: Of the order of each epoch, and of the flips.
+            seed: Of the order of each epoch, and of flips and crops.
             labels: Give `(images, labels)` instead of images alone.
             flip: Mirror half of the images, left to right.
+            crop: `(height, width)` to cut of each image, anywhere in it.
 
         Raises:
-            ValueError: If `labels` are asked of a data set that has none.
+            ValueError: If `labels` are asked of a data set that has none, or
+                the images are smaller than `crop`.
         """
         if labels and self.labels is None:
             raise ValueError(
                 f"Expected a data set with labels. Received: {self.name!r}, "
                 "which has none. Leave out `labels=True`."
             )
-        if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
-            raise ValueError(
-                "Expected `batch_size` as a positive integer. Received: "
-                f"batch_size={batch_size!r}. The papers use about 64."
-            )
-        return Batches(self, batch_size, seed, labels, flip)
+        check_batching(self, batch_size, crop)
+        return Batches(self, batch_size, seed, labels, flip, crop)
+
+
+def as_float(images: np.ndarray) -> np.ndarray:
+    """float32 in [-1, 1], of pixels or of what is so already; a copy."""
+    if images.dtype == np.uint8:
+        return from_uint8(images)
+    return np.array(images, np.float32)
+
+
+def augmented(
+    images: np.ndarray,
+    generator: np.random.Generator,
+    flip: bool,
+    crop: tuple[int, int] | None,
+) -> np.ndarray:
+    """Images `[n, h, w, c]`, half of them mirrored, each cut somewhere."""
+    if flip:
+        mirrored = generator.random(len(images)) < 0.5
+        images[mirrored] = images[mirrored, :, ::-1]
+    if crop is None or crop == images.shape[1:3]:
+        return images
+    height, width = crop
+    tops = generator.integers(images.shape[1] - height + 1, size=len(images))
+    lefts = generator.integers(images.shape[2] - width + 1, size=len(images))
+    return np.stack(
+        [
+            image[top : top + height, left : left + width]
+            for image, top, left in zip(images, tops, lefts, strict=True)
+        ]
+    )
+
+
+def check_batching(
+    data: ImageData, batch_size: int, crop: tuple[int, int] | None
+) -> None:
+    """Raise a `ValueError` where such batches cannot be made of the data."""
+    if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+        raise ValueError(
+            "Expected `batch_size` as a positive integer. Received: "
+            f"batch_size={batch_size!r}. The papers use about 64."
+        )
+    height, width, _ = data.image_shape
+    if crop is not None and (crop[0] > height or crop[1] > width):
+        raise ValueError(
+            f"Expected images of at least {crop[0]}x{crop[1]} pixels. "
+            f"Received: {data.name!r} of {height}x{width}. Load them larger, "
+            "or train on smaller ones: `image_shape`."
+        )
 
 
 class Batches(keras.utils.PyDataset):
@@ -109,6 +157,7 @@ class Batches(keras.utils.PyDataset):
         seed: int,
         labels: bool = False,
         flip: bool = False,
+        crop: tuple[int, int] | None = None,
     ):
         super().__init__()
         self.data = data
@@ -116,6 +165,7 @@ class Batches(keras.utils.PyDataset):
         self.seed = seed
         self.labels = labels
         self.flip = flip
+        self.crop = crop
         self.epoch = 0
         self._order = (None, None)  # of the epoch that was asked for last
 
@@ -133,11 +183,10 @@ class Batches(keras.utils.PyDataset):
         start = index * self.batch_size
         # Sorted: neighbours on a disk are read together.
         chosen = np.sort(self.order(epoch)[start : start + self.batch_size])
-        images = from_uint8(self.data.images[chosen])
-        if self.flip:
-            generator = np.random.default_rng((self.seed, epoch, index))
-            mirrored = generator.random(len(images)) < 0.5
-            images[mirrored] = images[mirrored, :, ::-1]
+        generator = np.random.default_rng((self.seed, epoch, index))
+        images = augmented(
+            as_float(self.data.images[chosen]), generator, self.flip, self.crop
+        )
         return (images, self.data.labels[chosen]) if self.labels else images
 
     def order(self, epoch: int) -> np.ndarray:
@@ -155,11 +204,11 @@ class Batches(keras.utils.PyDataset):
 
 
 class StepRange(keras.utils.PyDataset):
-    """Steps `start` to `stop` of an endless run over `Batches`."""
+    """Steps `start` to `stop` of an endless run over batches."""
 
     keeps_order = True
 
-    def __init__(self, batches: Batches, start: int, stop: int):
+    def __init__(self, batches: Any, start: int, stop: int):
         # Two threads make the batches to come while a step is taken.
         super().__init__(workers=2, max_queue_size=8)
         self.batches = batches

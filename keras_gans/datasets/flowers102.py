@@ -5,16 +5,13 @@ columns image, class, class_name, caption.
 """
 
 import csv
-import zipfile
-import zlib
 from pathlib import Path, PurePosixPath
 
-import keras
 import numpy as np
 
+from keras_gans.datasets.archive import unpacked
 from keras_gans.datasets.data import ImageData
 from keras_gans.datasets.folder import decode
-from keras_gans.files import cache_folder, file_hash
 
 
 def flowers102(
@@ -29,7 +26,7 @@ def flowers102(
     Raises:
         ValueError: If it has another layout.
     """
-    folder = _unpacked(source) if source.is_file() else source
+    folder = unpacked(source, _place) if source.is_file() else source
     captions = folder / "captions.tsv"
     if not captions.is_file():
         raise ValueError(
@@ -60,35 +57,7 @@ def flowers102(
     return ImageData("flowers102", images, numbers, classes)
 
 
-def _unpacked(archive: Path) -> Path:
-    """Unpack the zip into the cache, once."""
-    target = cache_folder("unpacked") / file_hash(archive)[:32]
-    done = target / "done"
-    if not done.is_file():
-        (target / "jpg").mkdir(parents=True, exist_ok=True)
-        try:
-            _unpack(archive, target)
-        except (OSError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
-            raise ValueError(
-                f"Expected {archive} as a whole zip file. Received: {error}. "
-                "Fetch it again."
-            ) from None
-        done.touch()
-    return target
-
-
-def _unpack(archive: Path, target: Path) -> None:
-    with zipfile.ZipFile(archive) as file:
-        members = file.infolist()
-        bar = keras.utils.Progbar(len(members), unit_name="file")
-        for i, member in enumerate(members):
-            # Only the two kinds of files, under names made here: nothing in an
-            # archive can point outside of the folder. Reading one checks it
-            # against the archive's CRC.
-            name = PurePosixPath(member.filename).name
-            if name == "captions.tsv":
-                (target / name).write_bytes(file.read(member))
-            elif name.endswith(".jpg"):
-                (target / "jpg" / name).write_bytes(file.read(member))
-            if i % 100 == 99 or i + 1 == len(members):
-                bar.update(i + 1)
+def _place(path: PurePosixPath) -> str | None:
+    if path.name == "captions.tsv":
+        return path.name
+    return f"jpg/{path.name}" if path.suffix == ".jpg" else None

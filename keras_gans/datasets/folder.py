@@ -105,16 +105,22 @@ def decode_one(path: Path, image_shape: tuple[int, int, int]) -> np.ndarray:
     """One picture as uint8 `[height, width, channels]`."""
     from PIL import Image, ImageOps
 
-    height, width, channels = image_shape
     with Image.open(path) as file:
-        picture = ImageOps.exif_transpose(file)
-        if picture.mode.startswith("I") or picture.mode == "F":
-            picture = _to_8_bits(picture)
-        if picture.has_transparency_data:  # on white, as a page shows it
-            picture = picture.convert("RGBA")
-            ground = Image.new("RGBA", picture.size, "white")
-            picture = Image.alpha_composite(ground, picture)
-        picture = picture.convert("L" if channels == 1 else "RGB")
+        return fitted(ImageOps.exif_transpose(file), image_shape)
+
+
+def fitted(picture: Any, image_shape: tuple[int, int, int]) -> np.ndarray:
+    """A Pillow image as uint8 `[height, width, channels]`, cropped, resized."""
+    from PIL import Image, ImageOps
+
+    height, width, channels = image_shape
+    if picture.mode.startswith("I") or picture.mode == "F":
+        picture = _to_8_bits(picture)
+    if picture.has_transparency_data:  # on white, as a page shows it
+        picture = picture.convert("RGBA")
+        ground = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(ground, picture)
+    picture = picture.convert("L" if channels == 1 else "RGB")
     picture = ImageOps.fit(picture, (width, height), Image.Resampling.BICUBIC)
     return np.asarray(picture, np.uint8).reshape(height, width, channels)
 

@@ -23,7 +23,7 @@ from keras import layers
 
 from keras_gans.backend import minimize, portable, vjp
 from keras_gans.losses import discriminator_loss, non_saturating_generator_loss
-from keras_gans.models.base import AdversarialModel
+from keras_gans.models.adversarial import AdversarialModel
 from keras_gans.registry import register
 
 

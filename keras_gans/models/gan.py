@@ -29,7 +29,7 @@ from keras_gans.losses import (
     minimax_generator_loss,
     non_saturating_generator_loss,
 )
-from keras_gans.models.base import AdversarialModel
+from keras_gans.models.adversarial import AdversarialModel
 from keras_gans.optimizers import GeometricDecay, MomentumSGD
 from keras_gans.registry import register
 

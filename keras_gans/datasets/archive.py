@@ -1,0 +1,54 @@
+"""Data sets that come as a zip file, unpacked into the cache once."""
+
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+import keras
+
+from keras_gans.files import cache_folder, file_hash
+
+
+def unpacked(
+    archive: Path, place: Callable[[PurePosixPath], str | None]
+) -> Path:
+    """The folder in the cache that holds an archive's files.
+
+    Args:
+        archive: A zip file.
+        place: Path in the archive -> where the file goes in the folder, a name
+            made of parts that are known; None leaves it out. Nothing in an
+            archive can point outside of the folder.
+
+    Raises:
+        ValueError: If it is not a whole zip file.
+    """
+    target = cache_folder("unpacked") / file_hash(archive)[:32]
+    done = target / "done"
+    if not done.is_file():
+        try:
+            _unpack(archive, place, target)
+        except (OSError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
+            raise ValueError(
+                f"Expected {archive} as a whole zip file. Received: {error}. "
+                "Fetch it again."
+            ) from None
+        done.touch()
+    return target
+
+
+def _unpack(archive: Path, place: Callable, target: Path) -> None:
+    with zipfile.ZipFile(archive) as file:
+        members = file.infolist()
+        bar = keras.utils.Progbar(len(members), unit_name="file")
+        target.mkdir(parents=True, exist_ok=True)
+        for i, member in enumerate(members):
+            name = place(PurePosixPath(member.filename))
+            if name is not None and not member.is_dir():
+                path = target / name
+                path.parent.mkdir(exist_ok=True)
+                # Reading it checks it against the archive's CRC.
+                path.write_bytes(file.read(member))
+            if i % 100 == 99 or i + 1 == len(members):
+                bar.update(i + 1)

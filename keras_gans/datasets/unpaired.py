@@ -1,0 +1,224 @@
+"""Images of two domains that do not belong together one by one."""
+
+import dataclasses
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_gans.datasets.data import (
+    ImageData,
+    StepRange,
+    as_float,
+    augmented,
+    check_batching,
+)
+
+FOLDERS = ("trainA", "trainB", "testA", "testB")
+
+
+@dataclasses.dataclass(frozen=True)
+class UnpairedData:
+    """Two sets of images, of any two lengths. Made by `unpaired`.
+
+    Args:
+        name: Of the data set.
+        a: Images of domain A.
+        b: Images of domain B, of the same shape.
+        split: Which part of the data set.
+    """
+
+    name: str
+    a: ImageData
+    b: ImageData
+    split: str = "train"
+
+    def __len__(self) -> int:
+        """Pairs an epoch: every image of the larger domain is in one."""
+        return max(len(self.a), len(self.b))
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        return self.a.image_shape
+
+    def part(self, chosen: slice, split: str | None = None) -> "UnpairedData":
+        """Some of the images of each domain, by a slice."""
+        return dataclasses.replace(
+            self,
+            a=self.a.part(chosen, split),
+            b=self.b.part(chosen, split),
+            split=split or self.split,
+        )
+
+    def fingerprint(self) -> str:
+        """A hash of up to 1,000 images of each domain."""
+        both = self.a.fingerprint() + self.b.fingerprint()
+        return hashlib.sha256(both.encode()).hexdigest()[:16]
+
+    def batches(
+        self,
+        batch_size: int = 1,
+        seed: int = 0,
+        flip: bool = True,
+        crop: tuple[int, int] | None = None,
+    ) -> "UnpairedBatches":
+        """Pairs of batches as `fit` takes them, a `keras.utils.PyDataset`.
+
+        Args:
+            batch_size: Images of each domain in a batch.
+            seed: Of the order of each epoch, and of flips and crops.
+            flip: Mirror half of the images, left to right.
+            crop: `(height, width)` to cut of each image, anywhere in it.
+
+        Raises:
+            ValueError: If the images are smaller than `crop`.
+        """
+        for side in (self.a, self.b):
+            check_batching(side, batch_size, crop)
+        return UnpairedBatches(self, batch_size, seed, flip, crop)
+
+
+class UnpairedBatches(keras.utils.PyDataset):
+    """Shuffled pairs whose order depends on (seed, epoch) and nothing else.
+
+    An epoch is one of the larger domain. The smaller goes through its own, a
+    new permutation each, so that all its images are seen alike often.
+    """
+
+    keeps_order = True  # `fit` does not shuffle the batches again
+
+    def __init__(
+        self,
+        data: UnpairedData,
+        batch_size: int,
+        seed: int,
+        flip: bool,
+        crop: tuple[int, int] | None,
+    ):
+        super().__init__()
+        self.data = data
+        self.batch_size = batch_size
+        self.seed = seed
+        self.flip = flip
+        self.crop = crop
+        self.epoch = 0
+        self._orders = {}  # of each domain, that of its newest epoch
+
+    def __len__(self) -> int:
+        return -(-len(self.data) // self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        return self.batch(self.epoch, index)
+
+    def on_epoch_end(self) -> None:
+        self.epoch += 1
+
+    def batch(self, epoch: int, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Batch `index` of `epoch`: images of A and of B, in [-1, 1]."""
+        start = index * self.batch_size
+        stop = min(start + self.batch_size, len(self.data))
+        walked = epoch * len(self.data)
+        places = range(walked + start, walked + stop)
+        return self._images(0, self.data.a, places), self._images(
+            1, self.data.b, places
+        )
+
+    def steps(self, start: int, stop: int) -> StepRange:
+        """The batches of steps `start` to `stop`, counted over all epochs."""
+        return StepRange(self, start, stop)
+
+    def _images(self, side: int, data: ImageData, places: range) -> np.ndarray:
+        """The images at some places of a domain's endless walk."""
+        chosen = []
+        for place in places:
+            epoch, i = divmod(place, len(data))
+            chosen.append(self._order(side, epoch, len(data))[i])
+        generator = np.random.default_rng((self.seed, side, places.start))
+        images = as_float(data.images[chosen])
+        return augmented(images, generator, self.flip, self.crop)
+
+    def _order(self, side: int, epoch: int, n: int) -> np.ndarray:
+        kept_epoch, kept = self._orders.get(side, (None, None))
+        if kept_epoch != epoch:
+            generator = np.random.default_rng((self.seed, side, epoch))
+            kept = generator.permutation(n)
+            self._orders[side] = (epoch, kept)
+        return kept
+
+
+def unpaired(a: Any, b: Any, name: str = "unpaired") -> UnpairedData:
+    """Two domains as one data set.
+
+    Args:
+        a, b: An `ImageData`, or images `[n, height, width, channels]`, uint8 or
+            float in [-1, 1], each.
+        name: Of the data set.
+
+    Raises:
+        ValueError: If a domain is empty, or their images differ in shape.
+
+    Example:
+
+    ```python
+    data = keras_gans.datasets.unpaired(horses, zebras)
+    cyclegan.fit(data.batches(1))
+    ```
+    """
+    a, b = (
+        side if isinstance(side, ImageData) else ImageData(word, _array(side))
+        for side, word in ((a, "A"), (b, "B"))
+    )
+    for side, word in ((a, "A"), (b, "B")):
+        if not len(side):
+            raise ValueError(
+                "Expected at least one image of each domain. Received: none "
+                f"of {word}. Check the folder or the filter that made it."
+            )
+    if a.image_shape != b.image_shape:
+        raise ValueError(
+            "Expected images of one shape in both domains. Received: "
+            f"{a.image_shape} in A, {b.image_shape} in B. Resize one of them."
+        )
+    return UnpairedData(name, a, b, a.split)
+
+
+def _array(images: Any) -> np.ndarray:
+    images = np.asarray(keras.ops.convert_to_numpy(images))
+    if images.ndim != 4:
+        raise ValueError(
+            "Expected images [n, height, width, channels]. Received: "
+            f"shape={images.shape}. Add the axis that is missing."
+        )
+    return images
+
+
+def from_folders(
+    folder: Path,
+    split: str,
+    image_shape: tuple[int, int, int],
+    skip_broken: bool = False,
+    name: str | None = None,
+) -> UnpairedData:
+    """The folders `trainA` and `trainB`, or `testA` and `testB`, of a folder.
+
+    Raises:
+        ValueError: If one of them is missing, or has no readable picture.
+    """
+    from keras_gans.datasets.folder import from_folder
+
+    sides = []
+    for side in "AB":
+        path = folder / f"{split}{side}"
+        if not path.is_dir():
+            there = [f for f in FOLDERS if (folder / f).is_dir()]
+            raise ValueError(
+                f"Expected the folders {split}A and {split}B in {folder}. "
+                f"Received: {', '.join(there) or 'none of them'}. Put the "
+                f"pictures of domain {side} into {path.name}."
+            )
+        sides.append(from_folder(path, image_shape, skip_broken))
+    a, b = (dataclasses.replace(s, labels=None, split=split) for s in sides)
+    data = unpaired(a, b, name or folder.resolve().name)
+    return dataclasses.replace(data, split=split)
