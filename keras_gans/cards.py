@@ -45,14 +45,14 @@ class Card:
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
 
-    def to_markdown(self) -> str:
-        """The entry's README.md."""
+    def to_markdown(self, picture: bool = True) -> str:
+        """The entry's README.md, with a link to samples.png or without."""
         lines = [
             f"# {self.name}",
             "",
             self.description,
             "",
-            *self.shown(),
+            *self.shown(picture),
             "",
             "| | |",
             "|---|---|",
@@ -103,7 +103,7 @@ class Card:
             lines += [f"| {m['name']} | {_value(m)} |" for m in metrics]
         return lines[1:]
 
-    def shown(self) -> list[str]:
+    def shown(self, picture: bool) -> list[str]:
         """The samples, and how to have more; of a classifier, its use."""
         lines = [
             "```python",
@@ -113,9 +113,9 @@ class Card:
         ]
         if self.model in CLASSIFIERS:
             return [*lines, "logits = model.predict(images)", "```"]
-        picture = "64 samples of seed 0, the first that it makes"
-        lines += ["images = model.generate(64, seed=0)", "```"]
-        return [f"![{picture}](samples.png)", "", *lines]
+        architecture = MODELS[self.model]
+        image = [f"![{architecture.shows}](samples.png)", ""]
+        return [*(image if picture else []), *lines, architecture.use, "```"]
 
     def architecture(self) -> str:
         """The architecture, with a link to its page."""
@@ -143,8 +143,9 @@ def _value(metric: dict[str, Any]) -> str:
 
 def write_card(card: Card, folder: str | Path) -> None:
     """Write `card.json`, and the README.md that says the same."""
+    picture = (Path(folder) / "samples.png").is_file()
     for name, text in (
-        ("README.md", card.to_markdown()),
+        ("README.md", card.to_markdown(picture)),
         ("card.json", card.to_json()),
     ):
         with written_aside(Path(folder) / name) as file:

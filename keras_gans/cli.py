@@ -1,5 +1,5 @@
-"""The command line: `keras-gans list | card | generate | interpolate | train |
-evaluate`.
+"""The command line: `keras-gans list | card | generate | interpolate |
+translate | train | evaluate`.
 
 A thin face over the Python interface.
 """
@@ -69,6 +69,17 @@ def build_parser() -> argparse.ArgumentParser:
         if name == "interpolate":
             added.add_argument("--steps", type=int, default=10)
             added.add_argument("--method", choices=("linear", "spherical"))
+
+    added = command(
+        "translate",
+        run_translate,
+        "Translate pictures from one domain to the other: a PNG each.",
+        "cyclegan_horse2zebra horses/ --out zebras",
+    )
+    added.add_argument("name", help="a zoo name, or an entry's folder")
+    added.add_argument("pictures", nargs="+", help="files, or folders of them")
+    added.add_argument("--direction", choices=("AtoB", "BtoA"), default="AtoB")
+    added.add_argument("--out", default="translations", help="folder")
 
     added = command(
         "train",
@@ -165,6 +176,27 @@ def run_interpolate(options: argparse.Namespace) -> None:
     print(save_png(out / "interpolation.png", strip, options.scale))
 
 
+def run_translate(options: argparse.Namespace) -> None:
+    import keras_gans
+    from keras_gans.datasets.folder import pictures_in, read_picture
+    from keras_gans.files import writable_folder
+    from keras_gans.images import save_png
+
+    files = pictures_in(options.pictures)
+    model = keras_gans.load(options.name)
+    if not hasattr(model, "translate"):
+        raise ValueError(
+            "Expected a model that translates. Received: "
+            f"{type(model).__name__}. `keras-gans list 'cyclegan*'` names some."
+        )
+    out = writable_folder(options.out)
+    for file, name in files.items():
+        image = read_picture(file, model.image_shape[-1])
+        height, width = (n // 4 * 4 for n in image.shape[:2])
+        made = model.translate(image[:height, :width], options.direction)
+        print(save_png(out / name, made))
+
+
 def run_train(options: argparse.Namespace) -> None:
     import keras_gans
     from keras_gans.datasets import TERMS
@@ -176,7 +208,9 @@ def run_train(options: argparse.Namespace) -> None:
     recipe = read_recipe(path).with_budget(options.budget)
     data = dict(recipe.data)
     if options.data:
-        data = {"name": options.data}
+        # At the recipe's size: larger than the crops, where it crops.
+        kept = {k: v for k, v in data.items() if k == "image_shape"}
+        data = kept | {"name": options.data}
     if options.data_dir:
         data["data_dir"] = options.data_dir
     if options.skip_broken:
@@ -204,8 +238,23 @@ def run_train(options: argparse.Namespace) -> None:
         recipe=dataclasses.replace(recipe, data=public),
         licence=options.licence or ("Apache-2.0" if ours else "not said"),
         commit=_commit(),
+        picture=_translations(model, recipe),
     )
     print(entry)
+
+
+def _translations(model: Any, recipe: Any) -> Any:
+    """The picture of a model that translates: of test images, if it has any."""
+    from keras_gans import datasets
+
+    if not model.two_domains:
+        return None
+    arguments = dict(recipe.data) | {"image_shape": model.image_shape}
+    try:
+        data = datasets.load(**arguments | {"split": "test"})
+    except ValueError:  # a folder that has none
+        data = datasets.load(**arguments)
+    return model.translations(data)
 
 
 def run_evaluate(options: argparse.Namespace) -> None:

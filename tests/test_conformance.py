@@ -12,9 +12,8 @@ import pytest
 
 import keras_gans
 from keras_gans.cards import read_card
-from keras_gans.models.adversarial import AdversarialModel
-from keras_gans.pretrained import ZOO
-from tests.conformance import CASES, images_like
+from keras_gans.pretrained import ZOO, networks_of
+from tests.conformance import CASES, fit, images_like, made
 
 BACKEND = keras.backend.backend()
 
@@ -36,6 +35,14 @@ def case(request):
     return keras_gans.create(name, **config), images_like(config)
 
 
+@pytest.fixture
+def drawing_case(case):
+    """Those that draw their own samples."""
+    if not hasattr(case[0], "generate"):
+        pytest.skip("it translates images, and draws none")
+    return case
+
+
 def weights_of(model):
     return [np.array(w) for w in model.get_weights()]
 
@@ -47,29 +54,35 @@ def assert_equal(first, second):
 
 def test_generates_images_in_range(case):
     model, images = case
-    samples = model.generate(5, seed=0)
+    samples = made(model, 5)
     assert samples.shape == (5, *images.shape[1:])
     assert samples.dtype == np.float32
     assert -1.0 <= samples.min() and samples.max() <= 1.0
     assert samples.std(axis=0).max() > 0  # not one image five times
 
 
-def test_same_seed_same_samples(case):
-    model, _ = case
+def test_same_seed_same_samples(drawing_case):
+    model, _ = drawing_case
     many = model.generate(64, seed=3)
-    np.testing.assert_allclose(model.generate(8, seed=3), many[:8], atol=1e-5)
+    np.testing.assert_allclose(model.generate(8, seed=3), many[:8], atol=5e-5)
     small_batches = model.generate(64, seed=3, batch_size=10)
-    np.testing.assert_allclose(small_batches, many, atol=1e-5)
+    np.testing.assert_allclose(small_batches, many, atol=5e-5)
     assert np.abs(model.generate(64, seed=4) - many).max() > 1e-4
     assert np.abs(model.generate(64) - model.generate(64)).max() > 1e-4
 
 
-def test_predict_is_generate(case):
-    model, _ = case
-    z = model.draw_latents(4, seed=0)
-    np.testing.assert_allclose(
-        model.predict(z, verbose=0), model.generate(latents=z), atol=1e-5
-    )
+def inputs_of(model, images, n):
+    """What `call` takes, and what the model's own verb makes of it."""
+    if model.two_domains:
+        return images[:n], model.translate(images[:n])
+    z = model.draw_latents(n, seed=0)
+    return z, model.generate(latents=z)
+
+
+def test_predict_is_the_models_verb(case):
+    inputs, outputs = inputs_of(*case, 4)
+    predicted = case[0].predict(inputs, verbose=0)
+    np.testing.assert_allclose(predicted, outputs, atol=1e-5)
 
 
 def test_exports_what_generates(case, tmp_path):
@@ -80,15 +93,13 @@ def test_exports_what_generates(case, tmp_path):
     model, _ = case
     model.export(str(tmp_path / "exported"), verbose=False)
     served = tf.saved_model.load(str(tmp_path / "exported"))
-    z = model.draw_latents(3, seed=0)
-    np.testing.assert_allclose(
-        served.serve(z).numpy(), model.generate(latents=z), atol=1e-5
-    )
+    inputs, outputs = inputs_of(*case, 3)
+    np.testing.assert_allclose(served.serve(inputs).numpy(), outputs, atol=1e-5)
 
 
 @pytest.mark.parametrize("method", ["linear", "spherical", None])
-def test_interpolates_between_its_ends(case, method):
-    model, images = case
+def test_interpolates_between_its_ends(drawing_case, method):
+    model, images = drawing_case
     ends = model.draw_latents(6, seed=1).reshape(2, 3, -1)
     walks = model.interpolate(steps=5, method=method, latents=ends)
     assert walks.shape == (3, 5, *images.shape[1:])
@@ -99,13 +110,11 @@ def test_interpolates_between_its_ends(case, method):
 
 def test_step_is_finite_and_moves_every_network(case):
     model, images = case
-    networks = {"generator": model.generator}
-    if isinstance(model, AdversarialModel):
-        networks["discriminator"] = model.discriminator
-    if model.ema_generator is not None:
+    networks = {network.name: network for network in networks_of(model)}
+    if getattr(model, "ema_generator", None) is not None:
         networks["ema_generator"] = model.ema_generator
     before = {k: weights_of(network) for k, network in networks.items()}
-    history = model.fit(images, batch_size=8, epochs=1, verbose=0).history
+    history = fit(model, images, batch_size=8, epochs=1, verbose=0).history
     assert history and all(np.isfinite(v).all() for v in history.values())
     for name, network in networks.items():
         after = weights_of(network)
@@ -117,8 +126,8 @@ def test_step_is_finite_and_moves_every_network(case):
         assert sum(moved) >= len(moved) - 1, name
 
 
-def test_average_follows_and_is_what_samples(case):
-    model, images = case
+def test_average_follows_and_is_what_samples(drawing_case):
+    model, images = drawing_case
     if model.ema_generator is None:
         pytest.skip("this configuration keeps no average")
     start = weights_of(model.generator)
@@ -152,7 +161,7 @@ def test_config_round_trip(case):
 
 def test_resumes_bit_equal_from_a_keras_file(case, tmp_path):
     model, images = case
-    model.fit(images, batch_size=8, epochs=2, verbose=0)
+    fit(model, images, batch_size=8, epochs=2, verbose=0)
     model.save(tmp_path / "run.keras")
     twin = keras.saving.load_model(tmp_path / "run.keras")
 
@@ -166,12 +175,12 @@ def test_resumes_bit_equal_from_a_keras_file(case, tmp_path):
             [np.array(v) for v in theirs.variables],
         )
     for run in (model, twin):
-        run.fit(images, batch_size=8, epochs=2, verbose=0, shuffle=False)
+        fit(run, images, batch_size=8, epochs=2, verbose=0, shuffle=False)
     assert_equal(weights_of(model), weights_of(twin))
 
 
-def test_fit_reads_every_kind_of_data_alike(case):
-    model, images = case
+def test_fit_reads_every_kind_of_data_alike(drawing_case):
+    model, images = drawing_case
     kinds = [images, Batches(images, 8)]
     if BACKEND == "tensorflow":
         import tensorflow as tf
@@ -232,9 +241,9 @@ def test_mixed_precision(name, policy, case, tmp_path):
         pytest.skip("PyTorch has no half-precision convolutions on CPUs")
     config = case[0].get_config() | {"dtype_policy": name}
     model = type(case[0]).from_config(config)
-    history = model.fit(images, batch_size=8, epochs=3, verbose=0).history
+    history = fit(model, images, batch_size=8, epochs=3, verbose=0).history
     assert all(np.isfinite(v).all() for v in history.values())
-    assert model.generate(2, seed=0).dtype == np.float32
+    assert made(model, 2).dtype == np.float32
     assert all(v.dtype == "float32" for v in model.trainable_variables)
     for player in model.players:
         scaled = isinstance(
@@ -267,14 +276,14 @@ import sys
 import numpy as np
 import keras_gans
 from keras_gans.pretrained import ZOO
-from tests.conformance import CASES
+from tests.conformance import CASES, made
 for case, (name, config) in CASES.items():
     model = keras_gans.create(name, **config)
     rng = np.random.default_rng(0)
     model.set_weights(
         [np.abs(rng.normal(0, 0.1, w.shape)) for w in model.get_weights()]
     )
-    np.save(f"{sys.argv[1]}/{case}.npy", model.generate(4, seed=0))
+    np.save(f"{sys.argv[1]}/{case}.npy", made(model, 4))
 """
 
 

@@ -67,6 +67,60 @@ def from_folder(
     )
 
 
+def pictures_in(paths: Sequence[str | Path]) -> dict[Path, str]:
+    """Files, and all pictures below folders, each with a PNG's name of its own.
+
+    Raises:
+        ValueError: If a path is neither, or there is no picture.
+    """
+    files = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            files += sorted(
+                f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES
+            )
+        elif path.is_file():
+            files.append(path)
+        else:
+            raise ValueError(
+                "Expected pictures, or folders of them. Received: "
+                f"{str(path)!r}, which is neither. Check the path."
+            )
+    if not files:
+        raise ValueError(
+            f"Expected pictures ({', '.join(sorted(SUFFIXES))}). Received: "
+            f"{', '.join(map(str, paths))}, without any. Check the path."
+        )
+    named = {}
+    for file in files:
+        stem, n = file.stem, 1
+        while f"{stem}.png" in named.values():
+            stem, n = f"{file.stem}_{n}", n + 1
+        named[file] = f"{stem}.png"
+    return named
+
+
+def read_picture(path: Path, channels: int) -> np.ndarray:
+    """A picture at its own size, uint8 `[height, width, channels]`.
+
+    Raises:
+        ValueError: If it cannot be read.
+    """
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path) as file:
+            picture = converted(ImageOps.exif_transpose(file), channels)
+    except Exception as error:  # Pillow raises many kinds
+        words = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(
+            f"Expected a picture that can be read. Received: {path} ({words}). "
+            "Mend it, or leave it out."
+        ) from None
+    width, height = picture.size
+    return np.asarray(picture, np.uint8).reshape(height, width, channels)
+
+
 def decode(
     files: Sequence[Path],
     image_shape: tuple[int, int, int],
@@ -114,15 +168,22 @@ def fitted(picture: Any, image_shape: tuple[int, int, int]) -> np.ndarray:
     from PIL import Image, ImageOps
 
     height, width, channels = image_shape
+    picture = converted(picture, channels)
+    picture = ImageOps.fit(picture, (width, height), Image.Resampling.BICUBIC)
+    return np.asarray(picture, np.uint8).reshape(height, width, channels)
+
+
+def converted(picture: Any, channels: int) -> Any:
+    """A Pillow image of any kind as one of 8 bits, gray (1) or RGB (3)."""
+    from PIL import Image
+
     if picture.mode.startswith("I") or picture.mode == "F":
         picture = _to_8_bits(picture)
     if picture.has_transparency_data:  # on white, as a page shows it
         picture = picture.convert("RGBA")
         ground = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(ground, picture)
-    picture = picture.convert("L" if channels == 1 else "RGB")
-    picture = ImageOps.fit(picture, (width, height), Image.Resampling.BICUBIC)
-    return np.asarray(picture, np.uint8).reshape(height, width, channels)
+    return picture.convert("L" if channels == 1 else "RGB")
 
 
 def _to_8_bits(picture: Any) -> Any:

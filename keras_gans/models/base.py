@@ -32,6 +32,9 @@ class GenerativeModel(keras.Model):
     """
 
     takes_labels = False
+    # For cards: how it is used, and what their picture shows.
+    use = "images = model.generate(64, seed=0)"
+    shows = "64 samples of seed 0, the first that it makes"
     # Whether it trains on pairs of images, one of each of two domains.
     two_domains = False
 

@@ -86,7 +86,7 @@ class CycleGAN(GenerativeModel):
 
     two_domains = True
     use = 'images = model.translate(images)  # and direction="BtoA"'
-    shows = "translations of the first test images"
+    shows = "the first test images, translated: 16 from A to B, then 16 back"
 
     def __init__(
         self,
@@ -391,6 +391,17 @@ class CycleGAN(GenerativeModel):
             triples.append(np.stack(triple, axis=1))  # [n, 3, h, w, c]
         images = np.concatenate(triples)
         return grid(images.reshape(-1, *self.image_shape), columns=6)
+
+    def translations(self, data: UnpairedData, n: int = 16) -> np.ndarray:
+        """A picture of the first n images of A translated, then n of B."""
+        made = [
+            self.translate(centre(side.part(slice(n)).arrays()[0], size), way)
+            for side, way, size in (
+                (data.a, "AtoB", self.image_shape),
+                (data.b, "BtoA", self.image_shape),
+            )
+        ]
+        return grid(np.concatenate(made), columns=8)
 
     def get_config(self) -> dict:
         return self.base_config() | {

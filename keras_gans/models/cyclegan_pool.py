@@ -25,7 +25,8 @@ class ImagePool(layers.Layer):
     def __init__(
         self, size: int, image_shape: tuple[int, int, int], **kwargs: Any
     ):
-        super().__init__(**kwargs)
+        # In full precision, whatever the policy: images are.
+        super().__init__(dtype=keras.config.floatx(), **kwargs)
         self.size = size
         self.seed_generator = SeedGenerator()
         # Each replica has its own fakes; the first one's are saved.
@@ -37,7 +38,7 @@ class ImagePool(layers.Layer):
         }
         shape = (size, *image_shape)
         self.kept = keras.Variable(
-            shape=shape, dtype="float32", name="kept", **own
+            shape=shape, dtype=self.dtype, name="kept", **own
         )
         self.count = keras.Variable(
             shape=(), dtype="int32", name="count", **own
@@ -73,7 +74,7 @@ class ImagePool(layers.Layer):
             returned = _put(returned, i, ops.where(swaps, old, new))
             return kept, count + ops.cast(filling, count.dtype), returned
 
-        images = ops.cast(images, "float32")
+        images = ops.cast(images, self.dtype)
         state = (self.kept.value, self.count.value, images)
         n = ops.shape(images)[0]
         kept, count, returned = ops.fori_loop(0, n, one, state)
