@@ -176,6 +176,45 @@ def checked(
     return x, y
 
 
+def check_translatable(images: np.ndarray, channels: int) -> None:
+    """Raise a `ValueError` unless a model can translate `images`.
+
+    One image or a batch, uint8 or float in [-1, 1], sides divisible by 4.
+    """
+    if images.ndim not in (3, 4) or images.shape[-1] != channels:
+        raise ValueError(
+            f"Expected an image [h, w, {channels}], or a batch of them. "
+            f"Received: shape={images.shape}. Convert them to {channels} "
+            "channels, channels last."
+        )
+    height, width = images.shape[-3:-1]
+    if height % 4 or width % 4 or min(height, width) < 8:
+        raise ValueError(
+            "Expected images with sides of at least 8 that are divisible by "
+            f"4. Received: shape={images.shape}. Crop or pad them to "
+            f"{fitting(height, 8)}x{fitting(width, 8)}."
+        )
+    if not images.size:
+        raise ValueError(
+            f"Expected at least one image. Received: shape={images.shape}. "
+            "Check the path or the filter that made them."
+        )
+    in_range = images.dtype.kind == "f" and (
+        np.abs(images).max() <= 1 + TOLERANCE  # NaN is not
+    )
+    if images.dtype != np.uint8 and not in_range:
+        raise ValueError(
+            "Expected float images in [-1, 1], or uint8. Received: "
+            f"{images.dtype} values from {images.min():g} to "
+            f"{images.max():g}. Give uint8 pixels as they are."
+        )
+
+
+def fitting(side: int, least: int = 32) -> int:
+    """The multiple of 4 that is next below, and no less than `least`."""
+    return max(least, side // 4 * 4)
+
+
 def check_options(options: dict[str, Any]) -> None:
     """Refuse options of `fit` that a generative model would not follow.
 

@@ -15,6 +15,7 @@ from keras_gans.datasets.data import (
     augmented,
     check_batching,
 )
+from keras_gans.inputs import is_tf_dataset
 
 FOLDERS = ("trainA", "trainB", "testA", "testB")
 
@@ -182,6 +183,45 @@ def unpaired(a: Any, b: Any, name: str = "unpaired") -> UnpairedData:
             f"{a.image_shape} in A, {b.image_shape} in B. Resize one of them."
         )
     return UnpairedData(name, a, b, a.split)
+
+
+def two_domains(a: Any, b: Any, image_shape: tuple[int, int, int]) -> Any:
+    """What `CycleGAN.fit(a, b)` was given, as one data set of pairs.
+
+    Args:
+        a, b: Two folders of pictures, to be resized to 286/256 of
+            `image_shape`; two `tf.data` sets of batches, the shorter of which
+            is repeated; or what `unpaired` takes.
+        image_shape: Of the model.
+
+    Returns:
+        An `UnpairedData`, or a `tf.data` set.
+
+    Raises:
+        ValueError: As `unpaired`; if a data set is of unknown length.
+    """
+    if is_tf_dataset(a) and is_tf_dataset(b):
+        return _zipped(a, b)
+    if isinstance(a, (str, Path)) and isinstance(b, (str, Path)):
+        from keras_gans.datasets.folder import from_folder
+
+        height, width, channels = image_shape
+        larger = (round(height * 286 / 256), round(width * 286 / 256))
+        a, b = (from_folder(f, (*larger, channels)) for f in (a, b))
+    return unpaired(a, b)
+
+
+def _zipped(a: Any, b: Any) -> Any:
+    import tensorflow as tf
+
+    length = max(int(a.cardinality()), int(b.cardinality()))
+    if length < 1:
+        raise ValueError(
+            "Expected two data sets of known length. Received: cardinalities "
+            f"{int(a.cardinality())} and {int(b.cardinality())}. Tell it by "
+            "`tf.data.experimental.assert_cardinality`."
+        )
+    return tf.data.Dataset.zip((a.repeat(), b.repeat())).take(length)
 
 
 def _array(images: Any) -> np.ndarray:

@@ -19,19 +19,17 @@ Deviations:
   32 times smaller later, where only gradients below 1e-7 can tell.
 """
 
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_gans import datasets
 from keras_gans.backend import minimize, portable
 from keras_gans.datasets.data import as_float
-from keras_gans.datasets.unpaired import UnpairedData, unpaired
+from keras_gans.datasets.unpaired import UnpairedData, two_domains
 from keras_gans.images import grid, to_uint8
-from keras_gans.inputs import TOLERANCE, is_tf_dataset
+from keras_gans.inputs import check_translatable, fitting
 from keras_gans.losses import cross_entropy_to, squared_error_to
 from keras_gans.models.base import GenerativeModel
 from keras_gans.models.cyclegan_networks import (
@@ -116,7 +114,7 @@ class CycleGAN(GenerativeModel):
                 "Expected `image_shape` with sides of at least 32 that are "
                 "divisible by 4 (two stride-2 stages). Received: "
                 f"image_shape={self.image_shape}. Crop or pad to "
-                f"{(*map(_fitting, (height, image_width)), channels)}."
+                f"{(*map(fitting, (height, image_width)), channels)}."
             )
         if adversarial not in ADVERSARIAL:
             raise ValueError(
@@ -222,25 +220,12 @@ class CycleGAN(GenerativeModel):
                 or range.
         """
         if y is not None:
-            x = self._of_two(x, y)
+            x = two_domains(x, y, self.image_shape)
         if isinstance(x, UnpairedData):
             x = x.batches(batch_size, flip=flip, crop=self.image_shape[:2])
         if not self.compiled and self.steps_per_epoch is None:
             self.steps_per_epoch = getattr(x, "num_batches", None)
         return super().fit(x, **kwargs)
-
-    def _of_two(self, a: Any, b: Any) -> Any:
-        """Two folders, arrays or data sets as one data set of pairs."""
-        if is_tf_dataset(a) and is_tf_dataset(b):
-            return zipped(a, b)
-        if isinstance(a, (str, Path)) and isinstance(b, (str, Path)):
-            height, width, channels = self.image_shape
-            larger = (round(height * 286 / 256), round(width * 286 / 256))
-            a, b = (
-                datasets.load(str(f), image_shape=(*larger, channels))
-                for f in (a, b)
-            )
-        return unpaired(a, b)
 
     @portable
     def train_step(self, data: Any) -> dict[str, Any]:
@@ -341,37 +326,11 @@ class CycleGAN(GenerativeModel):
         if direction not in networks:
             raise ValueError(unknown("direction", direction, [*networks]))
         images = np.asarray(images)
-        self._check_translatable(images)
+        check_translatable(images, self.image_shape[-1])
         x = as_float(images if images.ndim == 4 else images[None])
         out = self.infer(networks[direction], x, batch_size)
         out = to_uint8(out) if images.dtype == np.uint8 else out
         return out if images.ndim == 4 else out[0]
-
-    def _check_translatable(self, images: np.ndarray) -> None:
-        channels = self.image_shape[-1]
-        if images.ndim not in (3, 4) or images.shape[-1] != channels:
-            raise ValueError(
-                f"Expected an image [h, w, {channels}], or a batch of them. "
-                f"Received: shape={images.shape}. Convert them to {channels} "
-                "channels, channels last."
-            )
-        size = images.shape[-3:-1]
-        if size[0] % 4 or size[1] % 4 or min(size) < 8 or not images.size:
-            raise ValueError(
-                "Expected images with sides of at least 8 that are divisible "
-                f"by 4. Received: shape={images.shape}. Crop or pad them to "
-                f"{_fitting(size[0])}x{_fitting(size[1])}."
-            )
-        if images.dtype == np.uint8:
-            return
-        if images.dtype.kind != "f" or not (
-            np.abs(images).max() <= 1 + TOLERANCE  # NaN is not
-        ):
-            raise ValueError(
-                "Expected float images in [-1, 1], or uint8. Received: "
-                f"{images.dtype} values from {images.min():g} to "
-                f"{images.max():g}. Give uint8 pixels as they are."
-            )
 
     def probe(self, network: keras.Model) -> np.ndarray:
         # Smooth pictures, of which float16 weights change as much as of real.
@@ -435,22 +394,3 @@ def centre(images: np.ndarray, image_shape: tuple) -> np.ndarray:
     top = (images.shape[1] - image_shape[0]) // 2
     left = (images.shape[2] - image_shape[1]) // 2
     return images[:, top : top + image_shape[0], left : left + image_shape[1]]
-
-
-def zipped(a: Any, b: Any) -> Any:
-    """Two `tf.data` sets of batches as one of pairs, the shorter repeated."""
-    import tensorflow as tf
-
-    length = max(int(a.cardinality()), int(b.cardinality()))
-    if length < 1:
-        raise ValueError(
-            "Expected two data sets of known length. Received: cardinalities "
-            f"{int(a.cardinality())} and {int(b.cardinality())}. Tell it by "
-            "`tf.data.experimental.assert_cardinality`."
-        )
-    return tf.data.Dataset.zip((a.repeat(), b.repeat())).take(length)
-
-
-def _fitting(side: int) -> int:
-    """The multiple of 4 that is next below, and at least 32."""
-    return max(32, side // 4 * 4)
