@@ -17,7 +17,7 @@ import pytest
 
 from keras_gans.files import cache_folder, file_hash
 from keras_gans.images import from_uint8, to_uint8
-from keras_gans.metrics import inception
+from keras_gans.metrics import inception, inception_network
 from tests.models.porting import relative_to_largest, to_keras
 
 torch = pytest.importorskip("torch")
@@ -167,7 +167,9 @@ def test_resize_is_that_of_tensorflow_1(height, width):
 
     pixels = pixels_like(2, height, width).astype("float32")
     theirs = tf.compat.v1.image.resize_bilinear(pixels, (299, 299)).numpy()
-    ours = inception.resize_bilinear(keras.ops.convert_to_tensor(pixels), 299)
+    ours = inception_network.resize_bilinear(
+        keras.ops.convert_to_tensor(pixels), 299
+    )
     ours = keras.ops.convert_to_numpy(ours)
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=5e-5)  # of 255
 
@@ -176,14 +178,14 @@ def test_pixels_are_those_of_a_file():
     """Whatever floats come, the network sees the 256 values of a PNG."""
     rng = np.random.default_rng(0)
     images = rng.uniform(-1.1, 1.1, (2, 299, 299, 3)).astype("float32")
-    seen = inception.InceptionInput()(images)
+    seen = inception_network.InceptionInput()(images)
     expected = (to_uint8(images).astype("float32") - 128) / 128
     np.testing.assert_array_equal(keras.ops.convert_to_numpy(seen), expected)
 
 
 def test_sizes_and_gray_through_one_model():
     """Shapes may change from call to call, in `predict` too."""
-    layer = inception.InceptionInput()
+    layer = inception_network.InceptionInput()
     image = keras.Input((None, None, None))
     pixels = keras.Model(image, layer(image))
     assert pixels.output.shape == (None, 299, 299, 3)
@@ -197,7 +199,7 @@ def test_sizes_and_gray_through_one_model():
 
 def test_full_precision_whatever_the_policy(policy):
     policy("mixed_bfloat16")
-    model = inception.build_inception()
+    model = inception_network.build_inception()
     assert keras.config.dtype_policy().name == "mixed_bfloat16"
     assert {layer.compute_dtype for layer in model.layers} == {"float32"}
     assert model.trainable_weights == []
