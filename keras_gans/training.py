@@ -15,6 +15,7 @@ ends with the weights of one that was not.
 
 import contextlib
 import csv
+import dataclasses
 import errno
 import fcntl
 import hashlib
@@ -258,6 +259,13 @@ def _data_arguments(recipe: Recipe) -> dict[str, Any]:
     return arguments
 
 
+DEFAULTS = {
+    field.name: field.default
+    for field in dataclasses.fields(Recipe)
+    if field.default is not dataclasses.MISSING
+}
+
+
 def _check_same_run(
     recipe: Recipe, data: datasets.ImageData, model: keras.Model, out: Path
 ) -> None:
@@ -287,7 +295,8 @@ def _check_same_run(
             file.write(json.dumps(facts, indent=2).encode())
         return
     try:
-        theirs = json.loads(path.read_text())["recipe"]
+        # A field that is younger than the run had its default there.
+        theirs = DEFAULTS | json.loads(path.read_text())["recipe"]
         differ = [n for n in ours if theirs.get(n) != ours[n]]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(

@@ -21,7 +21,7 @@ from keras_gans.cards import read_card
 from keras_gans.pretrained import ZOO
 from keras_gans.recipes import Recipe
 from keras_gans.registry import CLASSIFIERS
-from tests.conformance import CASES, images_like
+from tests.conformance import CASES, fit, images_like, made
 
 
 @pytest.fixture(autouse=True)
@@ -46,14 +46,16 @@ def entry(gan, tmp_path):
 def test_every_model_round_trips(case, tmp_path):
     name, config = CASES[case]
     model = keras_gans.create(name, **config)
-    model.fit(images_like(config), batch_size=8, verbose=0)
+    fit(model, images_like(config), batch_size=8, verbose=0)
     card = keras_gans.save_pretrained(model, tmp_path / "entry")
     twin = keras_gans.load(tmp_path / "entry")
     assert twin.card == card and twin.get_config() == model.get_config()
-    change = card.files["generator.weights.h5"]["output_change"]
-    assert 0 < change <= 0.02
-    difference = np.abs(twin.generate(64, seed=0) - model.generate(64, seed=0))
-    np.testing.assert_allclose(difference.max(), change, atol=1e-4)
+    change = card.files[f"{model.needed_networks[0].name}.weights.h5"]
+    assert 0 < change["output_change"] <= 0.02
+    difference = np.abs(made(twin, 64) - made(model, 64)).max()
+    if hasattr(model, "generate"):  # on these very samples
+        assert difference == pytest.approx(change["output_change"], abs=1e-4)
+    assert 0 < difference <= 0.02
     # Every file is the one that the card tells of.
     for file, facts in card.files.items():
         content = (tmp_path / "entry" / file).read_bytes()

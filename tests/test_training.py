@@ -13,8 +13,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_gans import training
-from keras_gans.datasets import ImageData
+from keras_gans import registry, training
+from keras_gans.datasets import ImageData, unpaired
 from keras_gans.recipes import Recipe
 from tests.conformance import CASES, images_like
 
@@ -38,7 +38,10 @@ def tiny(case, **changes):
 def toy(recipe):
     from keras_gans.images import to_uint8
 
-    return ImageData("toy", to_uint8(images_like(recipe.config, n=20)))
+    data = ImageData("toy", to_uint8(images_like(recipe.config, n=20)))
+    if registry.MODELS[recipe.model].two_domains:
+        return unpaired(data, data.part(slice(13)), "toy")
+    return data
 
 
 def run(recipe, out):
@@ -110,6 +113,24 @@ def test_a_run_of_another_recipe_is_refused(tmp_path, change):
     with pytest.raises(ValueError, match=f"same recipe.*Received: {name}="):
         run(tiny("gan", **change), tmp_path)
     assert before == {p: p.read_bytes() for p in tmp_path.glob("*.*")}
+
+
+def test_a_run_of_before_a_field_of_recipes_goes_on(tmp_path):
+    whole = run(tiny("gan"), tmp_path / "whole")
+    run(tiny("gan", steps=6), tmp_path / "old")
+    facts = json.loads((tmp_path / "old" / "run.json").read_text())
+    del facts["recipe"]["dtype_policy"]
+    (tmp_path / "old" / "run.json").write_text(json.dumps(facts))
+    assert_equal(whole, run(tiny("gan"), tmp_path / "old"))
+    with pytest.raises(ValueError, match="which has dtype_policy='float32'"):
+        run(tiny("gan", dtype_policy="mixed_bfloat16"), tmp_path / "old")
+
+
+@pytest.mark.parametrize("name", ["gan", "cyclegan"])
+def test_data_of_the_wrong_number_of_domains(tmp_path, name):
+    data = toy(tiny({"gan": "cyclegan", "cyclegan": "gan"}[name]))
+    with pytest.raises(ValueError, match="Expected (one|two) domains? of"):
+        training.train(tiny(name), tmp_path, data, verbose=0)
 
 
 def test_a_save_that_cannot_be_read_is_named(tmp_path):
