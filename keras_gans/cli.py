@@ -1,5 +1,5 @@
 """The command line: `keras-gans list | card | generate | interpolate |
-translate | train | evaluate`.
+translate | train | evaluate | convert`.
 
 A thin face over the Python interface.
 """
@@ -12,6 +12,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from keras_gans.convert.command import add_parser as add_convert
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -107,10 +109,30 @@ def build_parser() -> argparse.ArgumentParser:
     added.add_argument(
         "--metrics", nargs="+", default=["frechet_distance"], metavar="NAME"
     )
-    added.add_argument("--n", type=int, default=10_000, help="samples a seed")
-    added.add_argument("--seeds", type=int, nargs="+", default=[0])
-    added.add_argument("--extractor", default="lenet_mnist")
+    added.add_argument(
+        "--n",
+        type=int,
+        help="samples a seed, 10000 unless given; of a model that translates, "
+        "at most so many test images of each domain",
+    )
+    added.add_argument(
+        "--seeds",
+        type=int,
+        nargs="+",
+        help="0; of a model that translates, 0 to 4: of the floors' draws",
+    )
+    added.add_argument(
+        "--extractor",
+        help="lenet_mnist; for a model that translates, mobilenet_v1",
+    )
     added.add_argument("--extractor-weights", help="a local file of them")
+    added.add_argument(
+        "--classes",
+        nargs=2,
+        metavar=("A", "B"),
+        help="the extractor's classes of both domains, for class_share: names "
+        "or numbers; known of horse2zebra",
+    )
     added.add_argument("--data", help="a data set or folder; the card's else")
     added.add_argument("--data-dir", help="where the data set's files are")
     added.add_argument("--test-split", help="'test' unless given")
@@ -120,6 +142,8 @@ def build_parser() -> argparse.ArgumentParser:
     added.add_argument(
         "--write-card", action="store_true", help="into the entry's card"
     )
+
+    add_convert(command)
     return parser
 
 
@@ -149,12 +173,27 @@ def run_card(options: argparse.Namespace) -> None:
     print(card.to_json() if options.json else card.to_markdown(), end="")
 
 
-def run_generate(options: argparse.Namespace) -> None:
+def _able_to(name: str, verb: str) -> Any:
+    """The model of that name, or a `ValueError` if it lacks the verb."""
     import keras_gans
+
+    model = keras_gans.load(name)
+    if not hasattr(model, verb):
+        others = ("generate", "interpolate", "translate", "predict")
+        known = next(other for other in others if hasattr(model, other))
+        raise ValueError(
+            f"Expected a model that can {verb}. Received: {name!r}, a "
+            f"{type(model).__name__}, which can {known}. `keras-gans list` "
+            "names others."
+        )
+    return model
+
+
+def run_generate(options: argparse.Namespace) -> None:
     from keras_gans.files import writable_folder
     from keras_gans.images import grid, save_png, to_uint8
 
-    model = keras_gans.load(options.name)
+    model = _able_to(options.name, "generate")
     out = writable_folder(options.out)
     images = model.generate(options.n, seed=options.seed)
     for i, image in enumerate(images):
@@ -163,11 +202,10 @@ def run_generate(options: argparse.Namespace) -> None:
 
 
 def run_interpolate(options: argparse.Namespace) -> None:
-    import keras_gans
     from keras_gans.files import writable_folder
     from keras_gans.images import grid, save_png
 
-    model = keras_gans.load(options.name)
+    model = _able_to(options.name, "interpolate")
     out = writable_folder(options.out)
     walks = model.interpolate(
         options.n, options.steps, seed=options.seed, method=options.method
@@ -177,18 +215,12 @@ def run_interpolate(options: argparse.Namespace) -> None:
 
 
 def run_translate(options: argparse.Namespace) -> None:
-    import keras_gans
     from keras_gans.datasets.folder import pictures_in, read_picture
     from keras_gans.files import writable_folder
     from keras_gans.images import save_png
 
     files = pictures_in(options.pictures)
-    model = keras_gans.load(options.name)
-    if not hasattr(model, "translate"):
-        raise ValueError(
-            "Expected a model that translates. Received: "
-            f"{type(model).__name__}. `keras-gans list 'cyclegan*'` names some."
-        )
+    model = _able_to(options.name, "translate")
     out = writable_folder(options.out)
     for file, name in files.items():
         image = read_picture(file, model.image_shape[-1])
@@ -260,32 +292,27 @@ def _translations(model: Any, recipe: Any) -> Any:
 def run_evaluate(options: argparse.Namespace) -> None:
     import keras_gans
     from keras_gans.cards import read_card, with_figures, write_card
+    from keras_gans.datasets.cyclegan import CLASSES
     from keras_gans.files import written_aside
-    from keras_gans.metrics import Reference, evaluate, extractor
     from keras_gans.metrics.evaluation import check_metrics
+    from keras_gans.metrics.translation import check_translation_metrics
     from keras_gans.pretrained import find_entry
+    from keras_gans.registry import MODELS
 
-    check_metrics(options.metrics)
     folder = find_entry(options.name)
+    card = read_card(folder / "card.json")
+    kind = MODELS.get(card.model)
+    translates = hasattr(kind, "translate")
+    if translates:
+        known = card.data if not options.data else {"name": options.data}
+        options.classes = options.classes or CLASSES.get(known.get("name"))
+        check_translation_metrics(options.metrics, options.classes)
+    else:
+        check_metrics(options.metrics)
     out = Path(options.out or f"{folder.name}_metrics.json")
     model = keras_gans.load(options.name)
-    if not hasattr(model, "generate"):
-        raise ValueError(
-            "Expected a model that makes images. Received: "
-            f"{type(model).__name__}. `keras-gans list` names others."
-        )
-    train, validation, test = _splits(options, model)
-    figures = evaluate(
-        model,
-        options.metrics,
-        extractor(options.extractor, options.extractor_weights),
-        train=train,
-        test=test,
-        validation=validation,
-        reference=options.reference and Reference.load(options.reference),
-        n=options.n,
-        seeds=options.seeds,
-    )
+    measure = _measure_translations if translates else _measure_samples
+    figures = measure(options, model)
     width = max(len(figure.name) for figure in figures)
     for figure in figures:
         spread = f" ± {figure.deviation:.2g}" if figure.deviation else ""
@@ -295,14 +322,73 @@ def run_evaluate(options: argparse.Namespace) -> None:
         file.write((json.dumps(rows, indent=2) + "\n").encode())
     print(out)
     if options.write_card:
-        card = read_card(folder / "card.json")
         write_card(with_figures(card, figures), folder)
         print(folder / "README.md")
+
+
+def _measure_samples(options: argparse.Namespace, model: Any) -> list[Any]:
+    """Figures of a model that draws its own samples."""
+    from keras_gans.metrics import Reference, evaluate, extractor
+
+    if not hasattr(model, "generate"):
+        raise ValueError(
+            "Expected a model that makes images. Received: "
+            f"{type(model).__name__}. `keras-gans list` names others."
+        )
+    if options.classes:
+        raise ValueError(
+            "Expected `--classes` of a model that translates. Received: "
+            f"{type(model).__name__}. Leave it out."
+        )
+    train, validation, test = _splits(options, model)
+    return evaluate(
+        model,
+        options.metrics,
+        extractor(
+            options.extractor or "lenet_mnist", options.extractor_weights
+        ),
+        train=train,
+        test=test,
+        validation=validation,
+        reference=options.reference and Reference.load(options.reference),
+        n=10_000 if options.n is None else options.n,
+        seeds=options.seeds or (0,),
+    )
+
+
+def _measure_translations(options: argparse.Namespace, model: Any) -> list[Any]:
+    """Figures of a model that translates."""
+    from keras_gans.metrics import evaluate_translation, extractor
+    from keras_gans.metrics.translation import OF_PIXELS
+
+    if options.reference or options.validation_split:
+        raise ValueError(
+            "Expected test images alone for a model that translates. Received: "
+            "--reference or --validation-split. Leave it out."
+        )
+    measure = options.extractor or "mobilenet_v1"
+    if set(options.metrics) - set(OF_PIXELS):
+        measure = extractor(measure, options.extractor_weights)
+    train, _, test = _splits(options, model)
+    classes = options.classes and [
+        int(c) if c.isdigit() else c for c in options.classes
+    ]
+    return evaluate_translation(
+        model,
+        options.metrics,
+        measure,
+        train=train,
+        test=test,
+        classes=classes,
+        n=options.n,
+        seeds=options.seeds or range(5),
+    )
 
 
 def _splits(options: argparse.Namespace, model: Any) -> list[Any]:
     """The training, validation and test images that an evaluation asks for."""
     from keras_gans import datasets
+    from keras_gans.metrics.translation import WITH_FLOOR
 
     known = dict(model.card.data)
     name = options.data or known.get("name")
@@ -314,7 +400,12 @@ def _splits(options: argparse.Namespace, model: Any) -> list[Any]:
     trained_on = known.get("split", "train") if not options.data else "train"
     test = options.test_split
     if test is None:
-        test = "test" if name in ("mnist", "fashion_mnist") else trained_on
+        apart = model.two_domains or name in ("mnist", "fashion_mnist")
+        test = "test" if apart else trained_on
+    if model.two_domains and (
+        not _has_training(name) or not set(options.metrics) & set(WITH_FLOOR)
+    ):
+        trained_on = None
     height, width, channels = model.image_shape
     return [
         None
@@ -327,6 +418,21 @@ def _splits(options: argparse.Namespace, model: Any) -> list[Any]:
         )
         for split in (trained_on, options.validation_split, test)
     ]
+
+
+def _has_training(name: str) -> bool:
+    """Whether two domains have training images; a folder may have none."""
+    from keras_gans.datasets import FOLDERS
+
+    folder = Path(name)
+    there = [part for part in FOLDERS if (folder / part).is_dir()]
+    if folder.is_dir() and not there:
+        raise ValueError(
+            "Expected a folder with testA and testB in it, and for floors "
+            f"trainA and trainB. Received: {name}, which has none of them. "
+            "Sort the pictures of both domains into them."
+        )
+    return not there or "trainA" in there or "trainB" in there
 
 
 def _commit() -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -128,6 +129,123 @@ def test_evaluates_and_writes_the_card(tmp_path, monkeypatch, capsys):
     assert len(keras_gans.load(tmp_path / "mine").card.metrics) == len(rows)
 
 
+@pytest.fixture(scope="module")
+def cyclegan_entry(tmp_path_factory):
+    """Made once: it takes a while."""
+    folder = tmp_path_factory.mktemp("entries") / "mine"
+    keras_gans.save_pretrained(
+        keras_gans.CycleGAN((32, 32, 3), num_blocks=1, width=4), folder
+    )
+    return folder
+
+
+@pytest.fixture
+def translator(cyclegan_entry, tmp_path, monkeypatch):
+    """An entry of a CycleGAN, and a folder of its two domains."""
+    monkeypatch.setenv("KERAS_GANS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(cyclegan_entry, "mine")
+    for part, n in (("trainA", 5), ("trainB", 6), ("testA", 4), ("testB", 5)):
+        folder = tmp_path / "two" / part
+        folder.mkdir(parents=True)
+        images = images_like({"image_shape": (36, 40, 3)}, n, seed=n)
+        for i, image in enumerate(keras_gans.images.to_uint8(images)):
+            keras_gans.images.save_png(folder / f"{i}.png", image)
+    return ["evaluate", "mine", "--data", "two", "--metrics"]
+
+
+@pytest.mark.parametrize("direction", ["AtoB", "BtoA"])
+def test_translates_pictures_of_any_size(translator, tmp_path, direction):
+    extra = np.zeros((37, 50), np.uint8)  # gray, sides not divisible by 4
+    Path("more").mkdir()
+    keras_gans.images.save_png("more/0.png", extra[..., None])
+    command = ["translate", "mine", "two/testA", "more/0.png"]
+    assert main([*command, "--direction", direction, "--out", "made"]) == 0
+    files = sorted(Path("two", "testA").iterdir())
+    names = sorted([*(f.name for f in files), "0_1.png"])
+    assert sorted(os.listdir("made")) == names
+    with Image.open("made/0_1.png") as file:
+        assert file.size == (48, 36)
+    with Image.open(files[0]) as source, Image.open("made/0.png") as made:
+        expected = keras_gans.load("mine").translate(
+            np.asarray(source), direction
+        )
+        np.testing.assert_array_equal(np.asarray(made), expected)
+
+
+def small_extractor(monkeypatch):
+    """Put a small network in the place of the one that would be fetched."""
+    import keras
+
+    from keras_gans.metrics import extractors
+
+    image = keras.Input((32, 32, 3))
+    pooled = keras.layers.AveragePooling2D(16)(image)
+    mine = extractors.extractor(keras.Model(image, pooled, name="pooled"))
+    asked = []
+    monkeypatch.setattr(
+        extractors, "_named", lambda *given: asked.append(given) or mine
+    )
+    return asked
+
+
+def test_measures_translations(translator, monkeypatch, capsys):
+    asked = small_extractor(monkeypatch)
+    metrics = ["cycle_error", "frechet_distance", "kernel_distance"]
+    assert main([*translator, *metrics, "--write-card"]) == 0
+    assert asked == [("mobilenet_v1", None)]
+    said = capsys.readouterr().out
+    assert "frechet_distance AtoB of training B/pooled " in said
+    rows = json.loads(Path("mine_metrics.json").read_text())
+    named = {row["name"]: row for row in rows}
+    assert len(named) == len(rows) == 2 + 6 + 8
+    floor = named["frechet_distance BtoA of training A/pooled"]
+    assert floor["protocol"]["train"] == "train (5 + 6)"
+    assert floor["protocol"]["seeds"] == [0, 1, 2, 3, 4]
+    assert floor["protocol"]["data"] == "two"
+    assert keras_gans.load("mine").card.metrics == rows
+    # Of the same images as the Python interface.
+    data = keras_gans.datasets.load("two", "test", image_shape=(32, 32, 3))
+    model = keras_gans.load("mine")
+    x = data.a.arrays()[0]
+    back = model.translate(model.translate(x), "BtoA")
+    assert named["cycle_error AtoBtoA"]["value"] == pytest.approx(
+        np.abs(back - x).mean(), rel=1e-5
+    )
+
+
+def test_measures_some_translations(translator, monkeypatch):
+    # A folder without training images has no floor.
+    for part in ("trainA", "trainB"):
+        Path("two", part).rename(part)
+    small_extractor(monkeypatch)
+    command = [*translator, "frechet_distance", "--n", "4", "--seeds", "3"]
+    assert main(command) == 0
+    rows = json.loads(Path("mine_metrics.json").read_text())
+    assert len(rows) == 4
+    assert rows[0]["protocol"]["images of B"] == 4
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (["precision_recall"], "name of a metric of translations"),
+        (["cycle_error", "--n", "2"], "`n` as an integer from 4"),
+        (["cycle_error", "--reference", "x.npz"], "test images alone"),
+        (["cycle_error", "--data", "two/testA"], "with testA and testB"),
+        (["class_share"], "`classes`, that of A and that of B"),
+        (["frechet_distance", "--extractor", "inceptoin"], "'inception'"),
+    ],
+)
+def test_refused_measures_of_translations(
+    translator, arguments, sentence, capsys
+):
+    assert main([*translator, *arguments]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and sentence in said
+    assert not Path("mine_metrics.json").exists()
+
+
 @pytest.mark.parametrize("option", ["--steps", "--scale"])
 def test_counts_are_positive(option, capsys):
     command = "train" if option == "--steps" else "generate"
@@ -148,6 +266,9 @@ def test_commit_is_of_this_package_only():
     [
         (["evaluate", "lenet_mnist", "--metrics", "fid"], "name of a metric"),
         (["card", "dcgan_mnst"], "Received: name='dcgan_mnst'"),
+        (["generate", "lenet_mnist"], "model that can generate. Received"),
+        (["translate", "dcgan_mnist", "."], "model that can translate"),
+        (["translate", "dcgan_mnist", "/none"], "pictures, or folders"),
         (["train", "none.toml"], "Expected a recipe file"),
         (["train", "none"], "Expected the name of a recipe"),
     ],
@@ -161,7 +282,8 @@ def test_bad_input_is_one_line(command, sentence, capsys):
 def test_every_command_has_an_example():
     commands = build_parser()._subparsers._group_actions[0].choices
     assert set(commands) == {
-        "list", "card", "generate", "interpolate", "train", "evaluate",
+        "list", "card", "generate", "interpolate", "translate", "train",
+        "evaluate", "convert",
     }  # fmt: skip
     for name, command in commands.items():
         assert f"example: keras-gans {name}" in command.format_help()

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from keras_gans.callbacks.samples import check_positive
+from keras_gans.callbacks.samples import check_generates, check_positive
 from keras_gans.files import writable_folder
 
 
@@ -68,6 +68,7 @@ class Evaluate(keras.callbacks.Callback):
         self.last_epoch = self.last_value = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
+        check_generates(self.model)
         self.best_epoch = self.best_value = self.best_weights = None
         self.last_epoch = self.last_value = None
 

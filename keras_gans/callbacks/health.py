@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_gans import backend
-from keras_gans.callbacks.samples import check_positive
+from keras_gans.callbacks.samples import check_generates, check_positive
 from keras_gans.losses import discriminator_loss
 
 
@@ -88,6 +88,7 @@ class HealthMonitor(keras.callbacks.Callback):
         self.in_a_row: dict[str, int] = {}
 
     def on_train_begin(self, logs: dict | None = None) -> None:
+        check_generates(self.model)
         self.findings, self.in_a_row, self.steps = {}, {}, 0
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:

@@ -51,7 +51,8 @@ class SampleGrid(keras.callbacks.Callback):
         self.scale = scale
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        _check_channels(self.model)
+        check_generates(self.model)
+        check_channels(self.model)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         if (epoch + 1) % self.every == 0:
@@ -121,7 +122,8 @@ class TrainingGIF(keras.callbacks.Callback):
         self.steps = 0
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        _check_channels(self.model)
+        check_generates(self.model)
+        check_channels(self.model)
         self.interval = self.every
         self.frames = [self.frame()]
         self.steps = 0
@@ -154,7 +156,18 @@ def check_positive(**numbers: int) -> None:
             )
 
 
-def _check_channels(model: keras.Model) -> None:
+def check_generates(model: keras.Model) -> None:
+    """Raise a `ValueError` where a model does not draw its own samples."""
+    if not hasattr(model, "generate"):
+        raise ValueError(
+            "Expected a model that draws its own samples, with `generate`. "
+            f"Received: {type(model).__name__}. One that translates is shown "
+            "by `TranslationGrid`."
+        )
+
+
+def check_channels(model: keras.Model) -> None:
+    """Raise a `ValueError` where no file can show a model's images."""
     channels = model.image_shape[-1]
     if channels not in (1, 3, 4):
         raise ValueError(

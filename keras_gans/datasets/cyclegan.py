@@ -35,6 +35,12 @@ NAMES = (
     "vangogh2photo",
 )
 
+# ImageNet's classes of the domains that have one, for measures by a classifier.
+CLASSES = {
+    "cyclegan/apple2orange": ("granny_smith", "orange"),
+    "cyclegan/horse2zebra": ("sorrel", "zebra"),
+}
+
 
 def cyclegan(
     name: str,

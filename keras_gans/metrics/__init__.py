@@ -29,9 +29,14 @@ from keras_gans.metrics.parzen import parzen
 from keras_gans.metrics.precision_recall import precision_recall
 from keras_gans.metrics.protocol import Figure, compare
 from keras_gans.metrics.reference import Reference
+from keras_gans.metrics.translation import (
+    TRANSLATION_METRICS,
+    evaluate_translation,
+)
 
 __all__ = [
     "METRICS",
+    "TRANSLATION_METRICS",
     "Extractor",
     "Figure",
     "LeNet",
@@ -43,6 +48,7 @@ __all__ = [
     "density_coverage",
     "diversity",
     "evaluate",
+    "evaluate_translation",
     "extractor",
     "frechet_distance",
     "frechet_distance_of",

@@ -351,6 +351,12 @@ def evaluate(
     ```
     """
     check_metrics(metrics)
+    if not hasattr(model, "generate"):
+        raise ValueError(
+            "Expected a model that draws its own samples. Received: "
+            f"{type(model).__name__}. `evaluate_translation` measures one that "
+            "translates."
+        )
     if not isinstance(n, (int, np.integer)) or n < 2 or len(seeds) < 1:
         raise ValueError(
             "Expected at least 2 samples and one seed. Received: "
