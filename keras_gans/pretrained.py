@@ -170,6 +170,8 @@ def save_pretrained(
         aside.mkdir()
         files = {}
         for network in networks_of(model):
+            if network.name in getattr(model, "networks_without_weights", ()):
+                continue  # random numbers, which `load` draws anew
             file = f"{network.name}.weights.h5"
             files[file] = save_network(
                 model.stored(network), aside / file, model.probe(network)

@@ -178,7 +178,8 @@ class GenerativeModel(keras.Model):
         x, y = inputs.checked(self, x, y, kwargs.get("steps_per_epoch"))
         if self.networks_without_weights:
             warnings.warn(
-                f"{self.card.name} came without trained weights of its "
+                f"{self.card.name if self.card else self.name} came without "
+                "trained weights of its "
                 f"{', '.join(self.networks_without_weights)}, which start anew "
                 "and may undo what the generator knows.",
                 stacklevel=2,

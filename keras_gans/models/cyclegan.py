@@ -296,6 +296,10 @@ class CycleGAN(GenerativeModel):
 
     @property
     def needed_networks(self) -> list[keras.Model]:
+        # A checkpoint of one generator, converted, is an entry of one way.
+        file = f"{self.generator_ba.name}.weights.h5"
+        if self.card is not None and file not in self.card.files:
+            return [self.generator_ab]
         return [self.generator_ab, self.generator_ba]
 
     def translate(
@@ -313,8 +317,8 @@ class CycleGAN(GenerativeModel):
             The same kind as `images`: one or a batch, float32 or uint8.
 
         Raises:
-            ValueError: If the direction is unknown, or the images have another
-                size, number of channels or range.
+            ValueError: If the direction is unknown or came without weights,
+                or the images have another size, number of channels or range.
 
         Example:
 
@@ -325,10 +329,17 @@ class CycleGAN(GenerativeModel):
         networks = {"AtoB": self.generator_ab, "BtoA": self.generator_ba}
         if direction not in networks:
             raise ValueError(unknown("direction", direction, [*networks]))
+        network = networks[direction]
+        if network.name in self.networks_without_weights:
+            raise ValueError(
+                "Expected a direction that this model knows. Received: "
+                f"direction={direction!r}, whose {network.name} came without "
+                "weights. Take the other one, or train it by `fit`."
+            )
         images = np.asarray(images)
         check_translatable(images, self.image_shape[-1])
         x = as_float(images if images.ndim == 4 else images[None])
-        out = self.infer(networks[direction], x, batch_size)
+        out = self.infer(network, x, batch_size)
         out = to_uint8(out) if images.dtype == np.uint8 else out
         return out if images.ndim == 4 else out[0]
 
