@@ -7,15 +7,18 @@ For each model and each Keras backend that is installed:
 - training images/s: one warm epoch of `model.fit` on an array, by the clock
   between `on_epoch_begin` and `on_epoch_end`: shuffling, batching and every
   callback hook are in it, the checks before the first epoch are not.
-- sampling images/s: one warm call of `model.generate`.
+- sampling images/s: one warm call of `model.generate`, or of `model.translate`,
+  one image at a time.
 - first step: seconds in a fresh process, imports done, to build the model,
   compile it and finish the first `fit` of one batch.
 - peak memory of the process, the framework and the training array included.
 
 The peer is the original implementation as rendered in `tests/references`: eager
-PyTorch, the same batches from an array in memory, shuffled alike. DCGAN runs in
-both memory layouts, and the one with the higher median is the peer. TensorFlow
-also runs DCGAN under `mixed_bfloat16`, and once with oneDNN switched off.
+PyTorch, the same batches from an array in memory, shuffled alike. DCGAN and
+CycleGAN run in both memory layouts, and the one with the higher median is the
+peer. TensorFlow also runs them under `mixed_bfloat16`, and DCGAN once with
+oneDNN switched off. An image that CycleGAN trains on is a pair, one of each
+domain.
 
 Every contender has a process of its own and the same number of threads, all the
 cores. The contenders of a model live side by side and take turns, one round
@@ -60,7 +63,6 @@ LAYOUTS = {
     "pytorch channels_last": "channels_last",
 }
 PEERS = tuple(LAYOUTS)
-SAMPLE_BATCH = 64
 THREADS = len(os.sched_getaffinity(0))
 QUIET = 0.03  # of all cores: what other processes may take during a round
 TRIES = 3
@@ -85,10 +87,18 @@ class Case:
     batch_size: int
     steps: int
     samples: int
+    sample_batch: int = 64
 
     @property
     def title(self) -> str:
         return f"{self.model} {self.variant}".strip()
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Of the model, beside its image shape."""
+        if self.model == "cyclegan":
+            return {"num_blocks": 9 if self.image_shape[0] >= 256 else 6}
+        return {"variant": self.variant} if self.variant else {}
 
 
 CASES = {
@@ -96,6 +106,8 @@ CASES = {
     "gan_paper": Case("gan", "paper", (28, 28, 1), 100, 20, 3200),
     "dcgan_28": Case("dcgan", "", (28, 28, 1), 64, 30, 1024),
     "dcgan_64": Case("dcgan", "", (64, 64, 3), 64, 4, 256),
+    "cyclegan_128": Case("cyclegan", "", (128, 128, 3), 1, 8, 32, 1),
+    "cyclegan_256": Case("cyclegan", "", (256, 256, 3), 1, 4, 16, 1),
 }
 
 
@@ -132,10 +144,11 @@ def contenders(case: Case, backends: list[str]) -> list[Contender]:
     ]
     if importlib.util.find_spec("torch"):
         # A dense network has no image layout.
-        peers = PEERS if case.model == "dcgan" else PEERS[:1]
+        peers = PEERS[:1] if case.model == "gan" else PEERS
         found += [Contender(peer) for peer in peers]
-    if "tensorflow" in backends and case.model == "dcgan":
+    if "tensorflow" in backends and case.model != "gan":
         found.append(Contender("tensorflow", "mixed_bfloat16", onednn="1"))
+    if "tensorflow" in backends and case.model == "dcgan":
         found.append(Contender("tensorflow", onednn="0"))
     return found
 
@@ -206,27 +219,28 @@ def keras_runner(case: Case, contender: Contender, steps: int) -> Runner:
     batch_size = case.batch_size
 
     start = time.perf_counter()
-    options = {"variant": case.variant} if case.variant else {}
     model = keras_gans.create(
-        case.model, image_shape=case.image_shape, **options
+        case.model, image_shape=case.image_shape, **case.options
     )
     model.compile()
-    model.fit(images[:batch_size], batch_size=batch_size, verbose=0)
+
+    def fit(images: Any, **options: Any) -> None:
+        domains = (images, images) if model.two_domains else (images,)
+        model.fit(*domains, batch_size=batch_size, verbose=0, **options)
+
+    fit(images[:batch_size])
     first_step_s = time.perf_counter() - start
 
     def train(steps: int) -> float:
         watch = Stopwatch()
-        model.fit(
-            images[: steps * batch_size],
-            batch_size=batch_size,
-            callbacks=[watch],
-            verbose=0,
-        )
+        fit(images[: steps * batch_size], callbacks=[watch])
         return watch.seconds
 
     def sample(n: int) -> float:
+        given = images[[0] * n] if model.two_domains else n
+        make = model.translate if model.two_domains else model.generate
         start = time.perf_counter()
-        made = model.generate(n, batch_size=SAMPLE_BATCH)
+        made = make(given, batch_size=case.sample_batch)
         seconds = time.perf_counter() - start
         check(made, n)
         return seconds
@@ -241,7 +255,7 @@ def peer_runner(case: Case, contender: Contender, steps: int) -> Runner:
     import torch
 
     images = torch.from_numpy(random_images(case, steps))
-    if case.model == "dcgan":
+    if case.model != "gan":
         layout = getattr(torch, LAYOUTS[contender.backend])
         images = images.permute(0, 3, 1, 2).contiguous(memory_format=layout)
     else:
@@ -264,7 +278,8 @@ def peer_runner(case: Case, contender: Contender, steps: int) -> Runner:
     def sample(n: int) -> float:
         generator.eval()
         start = time.perf_counter()
-        parts = [generator(z).numpy() for z in noise(n).split(SAMPLE_BATCH)]
+        inputs = noise(n).split(case.sample_batch)
+        parts = [generator(z).numpy() for z in inputs]
         made = np.concatenate(parts)
         seconds = time.perf_counter() - start
         generator.train()
@@ -275,10 +290,31 @@ def peer_runner(case: Case, contender: Contender, steps: int) -> Runner:
 
 
 def build_peer(case: Case, layout: Any) -> tuple[Any, Callable, Callable]:
-    """The original's `(generator, noise(n), step(real))`."""
+    """The original's `(generator, noise(n), step(real))`.
+
+    CycleGAN translates images: they take the place of noise.
+    """
     import torch
 
-    from tests.references import torch_dcgan, torch_gan
+    from tests.references import torch_cyclegan, torch_dcgan, torch_gan
+
+    if case.model == "cyclegan":
+        height, width, channels = case.image_shape
+        original = torch_cyclegan.CycleGAN(channels, **case.options)
+        original.to(memory_format=layout)
+
+        def pictures(n: int) -> torch.Tensor:
+            images = 2.0 * torch.rand(n, channels, height, width) - 1.0
+            return images.contiguous(memory_format=layout)
+
+        def step_of_pairs(real: torch.Tensor) -> None:
+            choices = [
+                (torch.rand(len(real)), torch.randint(50, (len(real),)))
+                for _ in range(2)
+            ]
+            original.step(real, real, *choices)
+
+        return original.generator_ab, pictures, step_of_pairs
 
     if case.model == "dcgan":
         size, _, channels = case.image_shape
@@ -384,12 +420,13 @@ def prepare(case: Case, contender: Contender, steps: int) -> tuple:
     """Start a contender and warm it up: `(ready, play)`."""
     start = peer_runner if contender.is_peer else keras_runner
     runner = start(case, contender, steps)
+    batch = case.sample_batch
     runner.train(1)
-    runner.sample(SAMPLE_BATCH)
-    step_s, batch_s = runner.train(1), runner.sample(SAMPLE_BATCH)
+    runner.sample(batch)
+    step_s, batch_s = runner.train(1), runner.sample(batch)
     steps = max(1, min(steps, int(ROUND_S / step_s)))
-    batches = case.samples // SAMPLE_BATCH
-    samples = SAMPLE_BATCH * max(1, min(batches, int(ROUND_S / batch_s)))
+    batches = case.samples // batch
+    samples = batch * max(1, min(batches, int(ROUND_S / batch_s)))
 
     def play() -> dict[str, Any]:
         usage = resource.getrusage
@@ -646,7 +683,8 @@ def table_line(row: dict[str, Any]) -> str:
     if "gflops" in row:
         gflops = f"{row['gflops']:.0f}"
         share = f"{row['share_of_peak']:.0%}"
-    digits = 0 if row["train_images_per_s"] >= 100 else 1
+    digits = digits_of(row["train_images_per_s"])
+    sampling = row["sample_images_per_s"]
     cells = [
         contender.title,
         spread(
@@ -658,11 +696,16 @@ def table_line(row: dict[str, Any]) -> str:
         ratio,
         gflops,
         share,
-        f"{row['sample_images_per_s']:.0f}",
+        f"{sampling:.{digits_of(sampling) if sampling < 10 else 0}f}",
         f"{row['first_step_s']:.1f}",
         f"{row['peak_mib']:.0f}",
     ]
     return "| " + " | ".join(cells) + " |"
+
+
+def digits_of(images_per_s: float) -> int:
+    """Decimals to show of a rate; the noise is in the third digit."""
+    return 0 if images_per_s >= 100 else 1 if images_per_s >= 1 else 3
 
 
 def spread(median: float, low: float, high: float, digits: int) -> str:
@@ -690,6 +733,24 @@ def remarks(rows: list[dict[str, Any]]) -> list[str]:
                 f"oneDNN: DCGAN at {shape} trains "
                 f"{speeds[*tensorflow, '1'] / off:.2f} times faster on "
                 "TensorFlow with it than without.",
+            ]
+    for shape in ("128x128x3", "256x256x3"):
+        mine = [r for r in rows if r["image_shape"] == shape]
+        peers = [r for r in mine if r["backend"] in PEERS]
+        for row in mine:
+            backend, policy = row["backend"], row["policy"]
+            if not peers or (backend, policy) != ("tensorflow", "float32"):
+                continue
+            peer = max(peers, key=lambda r: r["train_images_per_s"])
+            time, memory = (
+                peer["sample_images_per_s"] / row["sample_images_per_s"],
+                row["peak_mib"] / peer["peak_mib"],
+            )
+            lines += [
+                "",
+                f"CycleGAN at {shape} on TensorFlow: an image is translated in "
+                f"{time:.2f} times PyTorch's time, and the process takes "
+                f"{memory:.2f} times its memory.",
             ]
     return lines
 

@@ -18,7 +18,14 @@ import os
 # TF_ENABLE_ONEDNN_OPTS=1 in the shell; set to 0, it stays off.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-from keras_gans import callbacks, datasets, images, losses, metrics  # noqa: E402
+from keras_gans import (  # noqa: E402
+    callbacks,
+    convert,
+    datasets,
+    images,
+    losses,
+    metrics,
+)
 from keras_gans.models import DCGAN, GAN, CycleGAN  # noqa: E402
 from keras_gans.pretrained import (  # noqa: E402
     list_pretrained,
@@ -34,6 +41,7 @@ __all__ = [
     "GAN",
     "CycleGAN",
     "callbacks",
+    "convert",
     "create",
     "datasets",
     "images",
