@@ -111,23 +111,28 @@ class Contract:
                 f"Expected images [n, {self.dims}]. "
                 f"Received: shape={shape}. {fix}"
             )
-        low, high = float(images.min()), float(images.max())
-        if not np.isfinite(low) or not np.isfinite(high):
-            finite = np.isfinite(images).reshape(len(images), -1).all(axis=1)
-            bad = np.flatnonzero(~finite)
-            raise ValueError(
-                "Expected finite images. Received: NaN or infinity in "
-                f"{len(bad)} of {len(images)}, the first at index {bad[0]}. "
-                "Leave them out, or mend the step that made them."
-            )
-        whole_numbers = not np.issubdtype(images.dtype, np.floating)
-        if whole_numbers or low < -1 - TOLERANCE or high > 1 + TOLERANCE:
-            raise ValueError(
-                "Expected float images in [-1, 1]. Received: "
-                f"{images.dtype} values from {low:g} to {high:g}. Scale 0..255 "
-                "with `x / 127.5 - 1`, or uint8 pixels with "
-                "`keras_gans.images.from_uint8(pixels)`."
-            )
+        check_values(images)
+
+
+def check_values(images: np.ndarray) -> None:
+    """Raise a `ValueError` unless `images` are finite floats in [-1, 1]."""
+    low, high = float(images.min()), float(images.max())
+    if not np.isfinite(low) or not np.isfinite(high):
+        finite = np.isfinite(images).reshape(len(images), -1).all(axis=1)
+        bad = np.flatnonzero(~finite)
+        raise ValueError(
+            "Expected finite images. Received: NaN or infinity in "
+            f"{len(bad)} of {len(images)}, the first at index {bad[0]}. "
+            "Leave them out, or mend the step that made them."
+        )
+    whole_numbers = not np.issubdtype(images.dtype, np.floating)
+    if whole_numbers or low < -1 - TOLERANCE or high > 1 + TOLERANCE:
+        raise ValueError(
+            "Expected float images in [-1, 1]. Received: "
+            f"{images.dtype} values from {low:g} to {high:g}. Scale 0..255 "
+            "with `x / 127.5 - 1`, or uint8 pixels with "
+            "`keras_gans.images.from_uint8(pixels)`."
+        )
 
 
 def checked(
@@ -328,9 +333,11 @@ def _checked_tf_dataset(
     contract.check_batch(first)
 
     def check(*batch):
-        images = keras.utils.unpack_x_y_sample_weight(batch)[0]
+        domains = batch[:2] if contract.two_domains else batch[:1]
         # NaN is in no interval, so one comparison sees it too.
-        fine = tf.reduce_all(tf.abs(images) <= 1 + TOLERANCE)
+        fine = tf.reduce_all(
+            [tf.reduce_all(tf.abs(x) <= 1 + TOLERANCE) for x in domains]
+        )
         sentence = (
             "Expected finite images in [-1, 1]. Received: others in a later "
             "batch of the data set. Mend the step that made them."

@@ -82,8 +82,9 @@ def create(name: str, **kwargs: Any) -> keras.Model:
 def unknown(kind: str, name: str, choices: list[str]) -> str:
     """The sentence for a name that is none of `choices`, closest one first."""
     normal = str(name).lower().replace("-", "_")
-    close = difflib.get_close_matches(normal, choices, n=1, cutoff=0.5)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
+    by_lower = {choice.lower(): choice for choice in choices}
+    close = difflib.get_close_matches(normal, by_lower, n=1, cutoff=0.5)
+    hint = f" Did you mean {by_lower[close[0]]!r}?" if close else ""
     article = "an" if kind[0] in "aeiou" else "a"
     known = f"one of {', '.join(choices)}" if choices else "there is none yet"
     return (

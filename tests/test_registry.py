@@ -25,7 +25,7 @@ def test_creates_by_name():
     [
         ("dcgna", "Did you mean 'dcgan'?"),
         ("DCGAN", "Did you mean 'dcgan'?"),
-        ("zzzz", "one of dcgan, gan"),
+        ("zzzz", "one of cyclegan, dcgan, gan"),
     ],
 )
 def test_unknown_names_get_the_closest(name, hint):

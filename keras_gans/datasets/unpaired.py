@@ -15,7 +15,7 @@ from keras_gans.datasets.data import (
     augmented,
     check_batching,
 )
-from keras_gans.inputs import is_tf_dataset
+from keras_gans.inputs import check_values, is_tf_dataset
 
 FOLDERS = ("trainA", "trainB", "testA", "testB")
 
@@ -214,14 +214,21 @@ def two_domains(a: Any, b: Any, image_shape: tuple[int, int, int]) -> Any:
 def _zipped(a: Any, b: Any) -> Any:
     import tensorflow as tf
 
-    length = max(int(a.cardinality()), int(b.cardinality()))
-    if length < 1:
+    lengths = [int(side.cardinality()) for side in (a, b)]
+    if 0 in lengths:
+        raise ValueError(
+            "Expected at least one batch of each domain. Received: an empty "
+            f"data set, cardinalities {lengths}. Check the filter that made "
+            "it."
+        )
+    if min(lengths) < 0:
         raise ValueError(
             "Expected two data sets of known length. Received: cardinalities "
-            f"{int(a.cardinality())} and {int(b.cardinality())}. Tell it by "
+            f"{lengths}. Tell it by "
             "`tf.data.experimental.assert_cardinality`."
         )
-    return tf.data.Dataset.zip((a.repeat(), b.repeat())).take(length)
+    pairs = tf.data.Dataset.zip((a.repeat(), b.repeat()))
+    return pairs.take(max(lengths))
 
 
 def _array(images: Any) -> np.ndarray:
@@ -231,6 +238,8 @@ def _array(images: Any) -> np.ndarray:
             "Expected images [n, height, width, channels]. Received: "
             f"shape={images.shape}. Add the axis that is missing."
         )
+    if len(images) and images.dtype != np.uint8:
+        check_values(images)
     return images
 
 

@@ -29,7 +29,7 @@ from keras_gans.backend import minimize, portable
 from keras_gans.datasets.data import as_float
 from keras_gans.datasets.unpaired import UnpairedData, two_domains
 from keras_gans.images import grid, to_uint8
-from keras_gans.inputs import check_translatable, fitting
+from keras_gans.inputs import check_translatable, fitting, is_tf_dataset
 from keras_gans.losses import cross_entropy_to, squared_error_to
 from keras_gans.models.base import GenerativeModel
 from keras_gans.models.cyclegan_networks import (
@@ -135,6 +135,16 @@ class CycleGAN(GenerativeModel):
                     f"Expected `{word}` as an integer from {least}. Received: "
                     f"{word}={number!r}. The paper's is the default."
                 )
+        for word, weight in (
+            ("cycle_weight", cycle_weight),
+            ("identity_weight", identity_weight),
+        ):
+            real = isinstance(weight, (int, float))
+            if not (real and 0.0 <= weight < float("inf")):
+                raise ValueError(
+                    f"Expected `{word}` as a finite number from 0. Received: "
+                    f"{word}={weight!r}. The paper's is the default."
+                )
         self.num_blocks = num_blocks
         self.width = width
         self.adversarial = adversarial
@@ -224,7 +234,7 @@ class CycleGAN(GenerativeModel):
         if isinstance(x, UnpairedData):
             x = x.batches(batch_size, flip=flip, crop=self.image_shape[:2])
         if not self.compiled and self.steps_per_epoch is None:
-            self.steps_per_epoch = getattr(x, "num_batches", None)
+            self.steps_per_epoch = length_of(x)
         return super().fit(x, **kwargs)
 
     @portable
@@ -393,6 +403,14 @@ def in_one_batch(network: keras.Model, x: Any, y: Any) -> tuple[Any, Any]:
     n = ops.shape(x)[0]
     out = network(ops.concatenate([x, y]), training=True)
     return out[:n], out[n:]
+
+
+def length_of(data: Any) -> int | None:
+    """Batches an epoch of what `fit` reads, where it is known."""
+    if is_tf_dataset(data):
+        length = int(data.cardinality())
+        return length if length > 0 else None
+    return getattr(data, "num_batches", None)
 
 
 def mean_distance(x: Any, y: Any) -> Any:
