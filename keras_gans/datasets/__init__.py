@@ -165,7 +165,8 @@ def load(
             "'train[90:]', say."
         )
     data = data.part(part, split)
-    if not len(data):
+    sides = (data.a, data.b) if isinstance(data, UnpairedData) else (data,)
+    if not all(map(len, sides)):
         raise ValueError(
             f"Expected a split with images. Received: split={split!r} of "
             f"{name!r}, which is empty. Count again."
