@@ -17,10 +17,10 @@ demo: $(VENV)/installed
 	$(BIN)/python -m keras_gans.demo --out demo
 
 test: $(VENV)/tested
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
 
 slow: $(VENV)/tested
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -n auto --dist worksteal -m slow
 
 lint: $(VENV)/tested
 	$(BIN)/ruff check .

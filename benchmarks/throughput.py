@@ -14,11 +14,15 @@ For each model and each Keras backend that is installed:
 - peak memory of the process, the framework and the training array included.
 
 The peer is the original implementation as rendered in `tests/references`: eager
-PyTorch, the same batches from an array in memory, shuffled alike. DCGAN and
-CycleGAN run in both memory layouts, and the one with the higher median is the
-peer. TensorFlow also runs them under `mixed_bfloat16` (CycleGAN where the CPU
-has instructions for it), and DCGAN once with oneDNN switched off. An image that
-CycleGAN trains on is a pair, one of each domain.
+PyTorch, the same batches from an array in memory, shuffled alike. All but dense
+networks run in both memory layouts, and the one with the higher median is the
+peer.
+TensorFlow also runs DCGAN and CycleGAN under
+`mixed_bfloat16` (CycleGAN where the CPU has instructions for it), and DCGAN
+once with oneDNN switched off. An image that CycleGAN trains on is a pair, one
+of each domain; LAPGAN is all three published levels, fully connected base
+included; StackGAN is its first stage at the published widths, of texts of
+1,024 numbers.
 
 Every contender has a process of its own and the same number of threads, all the
 cores. The contenders of a model live side by side and take turns, one round
@@ -27,10 +31,15 @@ one turn. Reported are medians, minima and maxima over the rounds. A round that
 other processes disturbed is repeated; what they took of the cores in the worst
 round that counts is the column `others`.
 
-DCGAN's GFLOP/s count the operations that the algorithm needs, as a share of the
-fastest 2048x2048 float32 matrix product seen in the same run.
+An image that a Wasserstein GAN trains on is one of five critic steps (six
+batches for the Cramer GAN); in the convolutional CGAN it is one player's.
 
-Writes `throughput.csv` and, from the same rows, `throughput.md`.
+GFLOP/s of DCGAN and of WGAN-GP's digits count the operations that the algorithm
+needs, as a share of the fastest 2048x2048 float32 matrix product seen in the
+same run.
+
+Writes `throughput.csv` and, from the same rows, `throughput.md`. With
+`--models` the rows of the others stay, under their own dates.
 """
 
 import argparse
@@ -77,6 +86,9 @@ COLUMNS = (
 ).split()
 
 
+TEXT_DIM = 1024  # of the char-CNN-RNN that StackGAN's authors use
+
+
 @dataclass(frozen=True)
 class Case:
     """A model, and how much of it makes a round of a second or a few."""
@@ -96,18 +108,52 @@ class Case:
     @property
     def options(self) -> dict[str, Any]:
         """Of the model, beside its image shape."""
+        if self.model == "stackgan_stage1":
+            return {"text_dim": TEXT_DIM}
         if self.model == "cyclegan":
             return {"num_blocks": 9 if self.image_shape[0] >= 256 else 6}
+        if self.model == "vae":  # "iwae" with 5 samples of each image
+            return {
+                "network": self.variant,
+                "k": 5 if self.variant == "iwae" else 1,
+            }
+        if self.model in ("wgan_gp", "cgan", "acgan"):
+            return {"network": self.variant}
         return {"variant": self.variant} if self.variant else {}
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether its networks take rows of pixels, which have no layout."""
+        return self.model in ("gan", "vae") or self.title == "cgan paper"
+
+    @property
+    def step_images(self) -> int:
+        """Real images of a training step: of each player's step its own."""
+        batches = {"wgan": 5, "wgan_gp": 5, "cramer_gan": 6}
+        if self.title == "cgan convolutional":
+            return 2 * self.batch_size
+        return self.batch_size * batches.get(self.model, 1)
 
 
 CASES = {
     "gan_small": Case("gan", "small", (28, 28, 1), 64, 100, 6400),
     "gan_paper": Case("gan", "paper", (28, 28, 1), 100, 20, 3200),
+    "cgan_28": Case("cgan", "paper", (28, 28, 1), 100, 20, 3200),
+    "cgan_conv_28": Case("cgan", "convolutional", (28, 28, 1), 128, 4, 1024),
+    "acgan_28": Case("acgan", "mnist", (28, 28, 1), 20, 1, 128),
+    "acgan_32": Case("acgan", "cifar", (32, 32, 3), 100, 2, 512),
+    "vae_28": Case("vae", "mlp", (28, 28, 1), 128, 100, 6400),
+    "iwae_28": Case("vae", "iwae", (28, 28, 1), 100, 50, 6400),
     "dcgan_28": Case("dcgan", "", (28, 28, 1), 64, 30, 1024),
     "dcgan_64": Case("dcgan", "", (64, 64, 3), 64, 4, 256),
+    "wgan_28": Case("wgan", "", (28, 28, 1), 64, 10, 1024),
+    "wgan_gp_28": Case("wgan_gp", "mnist", (28, 28, 1), 50, 4, 1024),
+    "wgan_gp_32": Case("wgan_gp", "resnet", (32, 32, 3), 64, 1, 256),
+    "cramer_gan_28": Case("cramer_gan", "", (28, 28, 1), 64, 4, 1024),
+    "lapgan_32": Case("lapgan", "", (32, 32, 3), 128, 2, 256),
     "cyclegan_128": Case("cyclegan", "", (128, 128, 3), 1, 8, 32, 1),
     "cyclegan_256": Case("cyclegan", "", (256, 256, 3), 1, 4, 16, 1),
+    "stackgan_64": Case("stackgan_stage1", "", (64, 64, 3), 16, 2, 64, 16),
 }
 
 
@@ -143,8 +189,7 @@ def contenders(case: Case, backends: list[str]) -> list[Contender]:
         for backend in backends
     ]
     if importlib.util.find_spec("torch"):
-        # A dense network has no image layout.
-        peers = PEERS[:1] if case.model == "gan" else PEERS
+        peers = PEERS[:1] if case.is_dense else PEERS
         found += [Contender(peer) for peer in peers]
     half = case.model == "dcgan" or case.model == "cyclegan" and has_bfloat16()
     if "tensorflow" in backends and half:
@@ -198,6 +243,34 @@ def dcgan_step_gflop(image_shape: tuple[int, int, int]) -> float:
     return 2e-9 * multiply_adds
 
 
+def wgan_gp_step_gflop() -> float:
+    """What a step of `gan_mnist.py`'s WGAN-GP computes for one real image.
+
+    Counted as for DCGAN, in multiply-adds of a forward pass of D and of G. For
+    each real image there are
+    - a real and a generated image through D, forward and to the weights, and
+      back through all of its layers but the first;
+    - a mixed one forward and back to its pixels, whose slope is differentiated
+      by the weights and, layer by layer, by what came back: D's activations
+      are piecewise linear, so nothing goes through the forward pass again;
+    - G forward once; and a fifth of its step: D forward and back to the pixels,
+      G forward, to the weights, and back but in its first layer.
+    """
+    filters = [1, 64, 128, 256]
+    d_layers = [
+        side**2 * 25 * i * o
+        for side, i, o in zip((14, 7, 4), filters, filters[1:], strict=False)
+    ] + [4 * 4 * 256]
+    g_layers = [128 * 4 * 4 * 256] + [
+        side**2 * 25 * i * o
+        for side, i, o in ((4, 256, 128), (7, 128, 64), (14, 64, 1))
+    ]
+    d, g = sum(d_layers), sum(g_layers)
+    critic = 2 * (3 * d - d_layers[0]) + 4 * d + g
+    generator = 2 * d + 3 * g - g_layers[0]
+    return 2e-9 * (critic + generator / 5)
+
+
 # === In a worker's process ===
 
 
@@ -234,23 +307,30 @@ def keras_runner(case: Case, contender: Contender, steps: int) -> Runner:
     )
     model.compile()
 
-    def fit(images: Any, **options: Any) -> None:
-        domains = (images, images) if model.two_domains else (images,)
-        model.fit(*domains, batch_size=batch_size, verbose=0, **options)
+    texts = random_texts(steps * case.step_images)
 
-    fit(images[:batch_size])
+    def fit(images: Any, **options: Any) -> None:
+        second = (images,) if model.two_domains else ()
+        if model.takes_text:
+            second = (texts[: len(images)],)
+        if model.takes_labels:
+            second = ([i % model.num_classes for i in range(len(images))],)
+        model.fit(images, *second, batch_size=batch_size, verbose=0, **options)
+
+    fit(images[: case.step_images])
     first_step_s = time.perf_counter() - start
 
     def train(steps: int) -> float:
         watch = Stopwatch()
-        fit(images[: steps * batch_size], callbacks=[watch])
+        fit(images[: steps * case.step_images], callbacks=[watch])
         return watch.seconds
 
     def sample(n: int) -> float:
         given = images[[0] * n] if model.two_domains else n
         make = model.translate if model.two_domains else model.generate
+        asked = {"embeddings": texts[:1]} if model.takes_text else {}
         start = time.perf_counter()
-        made = make(given, batch_size=case.sample_batch)
+        made = make(given, batch_size=case.sample_batch, **asked)
         seconds = time.perf_counter() - start
         check(made, n)
         return seconds
@@ -263,24 +343,25 @@ def keras_runner(case: Case, contender: Contender, steps: int) -> Runner:
 def peer_runner(case: Case, contender: Contender, steps: int) -> Runner:
     import numpy as np
     import torch
+    from peers import PEERS
 
     images = torch.from_numpy(random_images(case, steps))
-    if case.model != "gan":
-        layout = getattr(torch, LAYOUTS[contender.backend])
-        images = images.permute(0, 3, 1, 2).contiguous(memory_format=layout)
-    else:
+    if case.is_dense:
         layout = torch.contiguous_format
         images = (images.flatten(1) + 1.0) / 2.0  # [0, 1], as there
+    else:
+        layout = getattr(torch, LAYOUTS[contender.backend])
+        images = images.permute(0, 3, 1, 2).contiguous(memory_format=layout)
 
     start = time.perf_counter()
-    generator, noise, step = build_peer(case, layout)
-    step(images[: case.batch_size])
+    generator, noise, step = PEERS[case.model](case, layout)
+    step(images[: case.step_images])
     first_step_s = time.perf_counter() - start
 
     def train(steps: int) -> float:
         start = time.perf_counter()
-        order = torch.randperm(steps * case.batch_size)
-        for rows in order.split(case.batch_size):
+        order = torch.randperm(steps * case.step_images)
+        for rows in order.split(case.step_images):
             step(images[rows])
         return time.perf_counter() - start
 
@@ -289,74 +370,13 @@ def peer_runner(case: Case, contender: Contender, steps: int) -> Runner:
         generator.eval()
         start = time.perf_counter()
         inputs = noise(n).split(case.sample_batch)
-        parts = [generator(z).numpy() for z in inputs]
-        made = np.concatenate(parts)
+        made = np.concatenate([generator(z).numpy() for z in inputs])
         seconds = time.perf_counter() - start
         generator.train()
         check(made, n)
         return seconds
 
     return Runner(train, sample, first_step_s, versions("torch"))
-
-
-def build_peer(case: Case, layout: Any) -> tuple[Any, Callable, Callable]:
-    """The original's `(generator, noise(n), step(real))`.
-
-    CycleGAN translates images: they take the place of noise.
-    """
-    import torch
-
-    from tests.references import torch_cyclegan, torch_dcgan, torch_gan
-
-    if case.model == "cyclegan":
-        height, width, channels = case.image_shape
-        original = torch_cyclegan.CycleGAN(channels, **case.options)
-        original.to(memory_format=layout)
-
-        def pictures(n: int) -> torch.Tensor:
-            images = 2.0 * torch.rand(n, channels, height, width) - 1.0
-            return images.contiguous(memory_format=layout)
-
-        def step_of_pairs(real: torch.Tensor) -> None:
-            choices = [
-                (torch.rand(len(real)), torch.randint(50, (len(real),)))
-                for _ in range(2)
-            ]
-            original.step(real, real, *choices)
-
-        return original.generator_ab, pictures, step_of_pairs
-
-    if case.model == "dcgan":
-        size, _, channels = case.image_shape
-        g = torch_dcgan.build_generator(size, channels)
-        d = torch_dcgan.build_discriminator(size, channels)
-        optimizer = torch_dcgan.build_optimizer
-        train_step = torch_dcgan.train_step
-        noises = 1
-
-        def noise(n: int) -> torch.Tensor:
-            return torch.randn(n, 100, 1, 1)
-
-    else:
-        prefix = case.variant  # "small" or "paper"
-        g = getattr(torch_gan, f"{prefix}_generator")()
-        d = getattr(torch_gan, f"{prefix}_discriminator")()
-        optimizer = getattr(torch_gan, f"{prefix}_optimizer")
-        train_step = getattr(torch_gan, f"{prefix}_train_step")
-        noises = 2 if prefix == "small" else 1
-        bound = 1.0 if prefix == "small" else 3.0**0.5
-
-        def noise(n: int) -> torch.Tensor:
-            return bound * (2.0 * torch.rand(n, 100) - 1.0)
-
-    g, d = (network.to(memory_format=layout) for network in (g, d))
-    optimizers = optimizer(g), optimizer(d)
-
-    def step(real: torch.Tensor) -> None:
-        zs = [noise(len(real)) for _ in range(noises)]
-        train_step(g, d, *optimizers, real, *zs)
-
-    return g, noise, step
 
 
 def check(images: Any, n: int) -> None:
@@ -374,9 +394,16 @@ def random_images(case: Case, steps: int) -> Any:
     """Noise: how long a step takes does not depend on the pixels."""
     import numpy as np
 
-    shape = (steps * case.batch_size, *case.image_shape)
+    shape = (steps * case.step_images, *case.image_shape)
     rng = np.random.default_rng(0)
     return 2.0 * rng.random(shape, dtype=np.float32) - 1.0
+
+
+def random_texts(n: int) -> Any:
+    """Embeddings of n texts, as long as WordLlama's and wider."""
+    import numpy as np
+
+    return np.random.default_rng(1).normal(size=(n, TEXT_DIM)).astype("float32")
 
 
 def versions(*distributions: str) -> str:
@@ -441,7 +468,7 @@ def prepare(case: Case, contender: Contender, steps: int) -> tuple:
     def play() -> dict[str, Any]:
         usage = resource.getrusage
         return {
-            "train": steps * case.batch_size / runner.train(steps),
+            "train": steps * case.step_images / runner.train(steps),
             "sample": samples / runner.sample(samples),
             "peak_mib": usage(resource.RUSAGE_SELF).ru_maxrss / 1024,  # KiB
         }
@@ -608,6 +635,8 @@ def row_of(
     if case.model == "dcgan":
         gflop = dcgan_step_gflop(case.image_shape)
         row["gflops"] = statistics.median(train) * gflop
+    if case.title == "wgan_gp mnist":
+        row["gflops"] = statistics.median(train) * wgan_gp_step_gflop()
     return row | {
         "matmul_gflops": matmul,
         "rounds": len(train),
@@ -649,6 +678,43 @@ def write_csv(rows: list[dict[str, Any]], path: Path) -> None:
             writer.writerow({k: rounded(v) for k, v in row.items()})
 
 
+def with_others(rows: list[dict[str, Any]], path: Path) -> list[dict[str, Any]]:
+    """The rows, and those of cases that an earlier run measured here."""
+
+    def case_of(row: dict[str, Any]) -> tuple[str, str]:
+        return row["model"], row["image_shape"]
+
+    old = []
+    if path.is_file():
+        with path.open(newline="") as file:
+            old = [
+                {k: v if k == "onednn" else number(v) for k, v in row.items()}
+                for row in csv.DictReader(file)
+            ]
+    here = {key: rows[0][key] for key in ("cpu", "threads")}
+    fresh = {case_of(row) for row in rows}
+    kept = [
+        row
+        for row in old
+        if case_of(row) not in fresh
+        and all(row[key] == value for key, value in here.items())
+    ]
+    shapes = {c: "x".join(map(str, c.image_shape)) for c in CASES.values()}
+    order = [(case.title, shape) for case, shape in shapes.items()]
+    both = [row for row in rows + kept if case_of(row) in order]
+    return sorted(both, key=lambda row: order.index(case_of(row)))
+
+
+def number(text: str) -> Any:
+    """A cell of the CSV file: a number where it is one."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text
+
+
 def markdown(rows: list[dict[str, Any]]) -> str:
     """A table a model."""
     first = rows[0]
@@ -657,7 +723,7 @@ def markdown(rows: list[dict[str, Any]]) -> str:
     lines = [
         "# Throughput",
         "",
-        f"{first['cpu']}, {first['threads']} threads, {first['date']}. "
+        f"{first['cpu']}, {first['threads']} threads. "
         f"Medians of {rounds} rounds (the slowest took fewer), in brackets "
         f"minimum and maximum; other processes took at most {others:.0%} of "
         "the cores. Written by `python benchmarks/throughput.py`, whose first "
@@ -674,6 +740,8 @@ def markdown(rows: list[dict[str, Any]]) -> str:
             "",
             f"## {model}, {shape}, batches of {batch_size}",
             "",
+            f"Measured on {(mine := list(mine))[0]['date']}.",
+            "",
             "| | training, images/s | x PyTorch | GFLOP/s | of peak "
             "| sampling, images/s | first step, s | memory, MiB |",
             "|---|---:|---:|---:|---:|---:|---:|---:|",
@@ -686,11 +754,11 @@ def markdown(rows: list[dict[str, Any]]) -> str:
 def table_line(row: dict[str, Any]) -> str:
     contender = Contender(row["backend"], row["policy"], row["onednn"])
     ratio = gflops = share = ""
-    if "ratio_to_torch" in row:
+    if row.get("ratio_to_torch"):
         ratio = spread(
             row["ratio_to_torch"], row["ratio_min"], row["ratio_max"], 2
         )
-    if "gflops" in row:
+    if row.get("gflops"):
         gflops = f"{row['gflops']:.0f}"
         share = f"{row['share_of_peak']:.0%}"
     digits = digits_of(row["train_images_per_s"])
@@ -814,6 +882,7 @@ def main() -> None:
         row |= here
 
     args.out.mkdir(parents=True, exist_ok=True)
+    rows = with_others(rows, args.out / "throughput.csv")
     write_csv(rows, args.out / "throughput.csv")
     table = markdown(rows)
     (args.out / "throughput.md").write_text(table)

@@ -7,11 +7,15 @@
 - `save`: seconds of one save of a DCGAN run, and its share of training at one
   save a minute;
 - `feed`: images/s of the data pipeline alone, and how many times what the same
-  DCGAN trains.
+  DCGAN trains;
+- `encode`: seconds that WordLlama takes for 1,000 different captions, loading
+  it included the first time; the extra `text` is needed.
 """
 
 import argparse
 import csv
+import importlib.util
+import itertools
 import statistics
 import subprocess
 import sys
@@ -36,6 +40,29 @@ def load_and_sample() -> float:
         [sys.executable, "-c", LOAD], capture_output=True, text=True, check=True
     )
     return float(done.stdout.split()[-1])
+
+
+def encode_captions(rounds: int) -> list[float]:
+    """Seconds of 1,000 captions, each round."""
+    from keras_gans.text import text_encoder
+
+    numbers = "two three four five six seven eight nine ten many".split()
+    shapes = (
+        "large small round pointed long thin wide curled soft striped".split()
+    )
+    colours = (
+        "red yellow purple white pink blue orange violet green black".split()
+    )
+    captions = [
+        f"this flower has {number} {shape} {colour} petals"
+        for number, shape, colour in itertools.product(numbers, shapes, colours)
+    ]
+    seconds = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        text_encoder("wordllama")(captions)
+        seconds.append(time.perf_counter() - start)
+    return seconds
 
 
 def main() -> None:
@@ -77,6 +104,10 @@ def main() -> None:
         ("feed_images_per_s", statistics.median(feed)),
         ("feed_over_train", statistics.median(ratios)),
     ]
+    if importlib.util.find_spec("wordllama"):
+        encode = encode_captions(rounds)
+        rows.append(("encode_1000_captions_s", statistics.median(encode)))
+        rows.append(("encode_1000_captions_first_s", encode[0]))
     RESULTS.parent.mkdir(exist_ok=True)
     with open(RESULTS, "w", newline="") as file:
         writer = csv.writer(file)

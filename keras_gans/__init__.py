@@ -19,14 +19,32 @@ import os
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 from keras_gans import (  # noqa: E402
+    augment,
     callbacks,
     convert,
     datasets,
+    explore,
     images,
     losses,
     metrics,
+    pyramid,
+    text,
 )
-from keras_gans.models import DCGAN, GAN, CycleGAN  # noqa: E402
+from keras_gans.models import (  # noqa: E402
+    ACGAN,
+    CGAN,
+    DCGAN,
+    GAN,
+    LAPGAN,
+    VAE,
+    WGAN,
+    WGANGP,
+    Autoencoder,
+    CramerGAN,
+    CycleGAN,
+    StackGANStage1,
+    StackGANStage2,
+)
 from keras_gans.pretrained import (  # noqa: E402
     list_pretrained,
     load,
@@ -37,18 +55,32 @@ from keras_gans.registry import create, list_models  # noqa: E402
 __version__ = "0.1.0"
 
 __all__ = [
+    "ACGAN",
+    "CGAN",
     "DCGAN",
     "GAN",
+    "LAPGAN",
+    "VAE",
+    "WGAN",
+    "WGANGP",
+    "Autoencoder",
+    "CramerGAN",
     "CycleGAN",
+    "StackGANStage1",
+    "StackGANStage2",
+    "augment",
     "callbacks",
     "convert",
     "create",
     "datasets",
+    "explore",
     "images",
     "list_models",
     "list_pretrained",
     "load",
     "losses",
     "metrics",
+    "pyramid",
     "save_pretrained",
+    "text",
 ]

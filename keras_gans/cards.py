@@ -2,11 +2,12 @@
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from keras_gans.files import written_aside
-from keras_gans.metrics.protocol import Figure, in_words
+from keras_gans.metrics.protocol import Figure, differences, in_words
 from keras_gans.registry import CLASSIFIERS, MODELS, unknown
 
 
@@ -28,6 +29,7 @@ class Card:
             `output_change`, the largest change of an output by that storage.
         metrics: Dicts of `name`, `value`, `deviation` over seeds where there
             are several, and `protocol`.
+        rows: What the rows of samples.png show, where that is to be said.
     """
 
     name: str
@@ -41,18 +43,23 @@ class Card:
     commit: str
     files: dict[str, dict[str, Any]]
     metrics: list[dict[str, Any]]
+    rows: list[str] = dataclasses.field(default_factory=list)
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
 
-    def to_markdown(self, picture: bool = True) -> str:
-        """The entry's README.md, with a link to samples.png or without."""
+    def to_markdown(self, pictures: Sequence[str] | None = None) -> str:
+        """The entry's README.md, with links to those of its pictures.
+
+        Args:
+            pictures: The files that there are; None for all.
+        """
         lines = [
             f"# {self.name}",
             "",
             self.description,
             "",
-            *self.shown(picture),
+            *self.shown(pictures),
             "",
             "| | |",
             "|---|---|",
@@ -103,7 +110,7 @@ class Card:
             lines += [f"| {m['name']} | {_value(m)} |" for m in metrics]
         return lines[1:]
 
-    def shown(self, picture: bool) -> list[str]:
+    def shown(self, pictures: Sequence[str] | None) -> list[str]:
         """The samples, and how to have more; of a classifier, its use."""
         lines = [
             "```python",
@@ -114,19 +121,30 @@ class Card:
         if self.model in CLASSIFIERS:
             return [*lines, "logits = model.predict(images)", "```"]
         architecture = MODELS[self.model]
-        image = [f"![{architecture.shows}](samples.png)", ""]
-        return [*(image if picture else []), *lines, architecture.use, "```"]
+        known = {"samples.png": architecture.shows} | architecture.pictures
+        images = []
+        for file, words in known.items():
+            if pictures is not None and file not in pictures:
+                continue
+            images += [f"![{words}]({file})", ""]
+            if file == "samples.png" and self.rows:
+                images += ["Row by row:", ""]
+                images += [f"{i}. {row}" for i, row in enumerate(self.rows, 1)]
+                images.append("")
+        return [*images, *lines, architecture.use, "```"]
 
     def architecture(self) -> str:
         """The architecture, with a link to its page."""
         if self.model in CLASSIFIERS:
             return f"`keras_gans.metrics.{self.model}`"
-        return f"[`{self.model}`](../../docs/models/{self.model}.md)"
+        # A file may hold two: that of StackGAN both of its stages.
+        file = MODELS[self.model].__module__.rpartition(".")[2]
+        return f"[`{self.model}`](../../docs/models/{file}.md)"
 
     def trained(self) -> str:
         """The recipe in a few words."""
-        if not self.recipe:
-            return "not said"
+        if not self.recipe:  # a classifier's is in its description
+            return "see above" if self.model in CLASSIFIERS else "not said"
         return ", ".join(
             f"{name.replace('_', ' ')} {self.recipe[name]}"
             for name in ("steps", "batch_size", "seed")
@@ -143,9 +161,9 @@ def _value(metric: dict[str, Any]) -> str:
 
 def write_card(card: Card, folder: str | Path) -> None:
     """Write `card.json`, and the README.md that says the same."""
-    picture = (Path(folder) / "samples.png").is_file()
+    pictures = [path.name for path in Path(folder).glob("*.png")]
     for name, text in (
-        ("README.md", card.to_markdown(picture)),
+        ("README.md", card.to_markdown(pictures)),
         ("card.json", card.to_json()),
     ):
         with written_aside(Path(folder) / name) as file:
@@ -158,6 +176,30 @@ def with_figures(card: Card, figures: list[Figure]) -> Card:
     kept = [m for m in card.metrics if m["name"] not in names]
     added = [figure.as_dict() for figure in figures]
     return dataclasses.replace(card, metrics=[*kept, *added])
+
+
+def check_replaced(card: Card, figures: list[Figure]) -> None:
+    """Raise a `ValueError` where they replace figures of another protocol.
+
+    Other seeds are another draw under the same conditions.
+    """
+    old = {metric["name"]: metric["protocol"] for metric in card.metrics}
+    for figure in figures:
+        was, now = old.get(figure.name, figure.protocol), figure.protocol
+        if isinstance(was, str):
+            was = {"protocol": was}
+        found = differences(was, now)
+        found.pop("seeds", None)
+        if found:
+            words = "; ".join(
+                f"{name}={a!r} in the card, {b!r} now"
+                for name, (a, b) in found.items()
+            )
+            raise ValueError(
+                f"Expected {figure.name!r} under the protocol of the card. "
+                f"Received: {words}. Measure as before, or replace it with "
+                "--force."
+            )
 
 
 KINDS = {str: "a string", dict: "an object", list: "a list"}
@@ -193,6 +235,8 @@ def read_card(path: str | Path) -> Card:
             raise ValueError(f"{path}: " + unknown("field", name, [*kinds]))
     for name, kind in kinds.items():
         kind = getattr(kind, "__origin__", kind)
+        if name == "rows" and name not in fields:
+            continue  # younger than some entries
         if not isinstance(fields.get(name), kind):
             got = repr(fields[name]) if name in fields else "no such field"
             raise ValueError(
@@ -231,6 +275,23 @@ def check_metric(metric: Any, where: str) -> None:
             f"{where}: Expected each of `metrics` with name, value (a number) "
             f"and protocol. Received: {metric!r}. Mend it."
         )
+    deviation = metric.get("deviation", 0.0)
+    numbers = {"value": metric["value"], "deviation": deviation}
+    for key, number in numbers.items():
+        if isinstance(number, bool) or not isinstance(number, (int, float)):
+            raise ValueError(
+                f"{where}: Expected `{key}` of {metric['name']!r} as a number. "
+                f"Received: {key}={number!r}. Mend it."
+            )
+    protocol = metric["protocol"]
+    if isinstance(protocol, dict):
+        sha256 = protocol.get("sha256", "")
+        if not isinstance(sha256, str):
+            raise ValueError(
+                f"{where}: Expected `sha256` in the protocol of "
+                f"{metric['name']!r} as a string. Received: {sha256!r}. Mend "
+                "it."
+            )
 
 
 def _check_file(path: Path, name: str, facts: Any) -> None:

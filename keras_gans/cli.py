@@ -1,5 +1,5 @@
 """The command line: `keras-gans list | card | generate | interpolate |
-translate | train | evaluate | convert`.
+arithmetic | manifold | outliers | translate | train | evaluate | convert`.
 
 A thin face over the Python interface.
 """
@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from keras_gans.convert.command import add_parser as add_convert
+from keras_gans.explore_command import able_to
+from keras_gans.explore_command import add_parsers as add_explore
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -60,8 +62,29 @@ def build_parser() -> argparse.ArgumentParser:
     ):
         added = command(name, run, words, example)
         added.add_argument("name")
+        default = 64 if name == "generate" else 4
         added.add_argument(
-            "-n", type=int, default=64 if name == "generate" else 4
+            "-n",
+            type=int,
+            help=f"how many, {default} unless given; of a model of texts 8 of "
+            "each"
+            if name == "generate"
+            else f"how many, {default} unless given",
+        )
+        added.add_argument(
+            "--texts",
+            nargs="+",
+            help="what to draw, for a model of texts"
+            if name == "generate"
+            else "the two ends, for a model of texts",
+        )
+        added.add_argument(
+            "--labels",
+            type=int,
+            nargs="+",
+            metavar="CLASS",
+            help="of a model of classes: one for all images, or one each; "
+            "drawn as often as in training unless given",
         )
         added.add_argument("--seed", type=int)
         added.add_argument("--out", default="samples", help="folder")
@@ -72,10 +95,13 @@ def build_parser() -> argparse.ArgumentParser:
             added.add_argument("--steps", type=int, default=10)
             added.add_argument("--method", choices=("linear", "spherical"))
 
+    add_explore(command)
+
     added = command(
         "translate",
         run_translate,
-        "Translate pictures from one domain to the other: a PNG each.",
+        "Translate pictures from one domain to the other: a PNG each, cut to "
+        "sides divisible by 4.",
         "cyclegan_horse2zebra horses/ --out zebras",
     )
     added.add_argument("name", help="a zoo name, or an entry's folder")
@@ -135,12 +161,32 @@ def build_parser() -> argparse.ArgumentParser:
     )
     added.add_argument("--data", help="a data set or folder; the card's else")
     added.add_argument("--data-dir", help="where the data set's files are")
-    added.add_argument("--test-split", help="'test' unless given")
+    added.add_argument(
+        "--train-split", help="what it was trained on; the card's unless given"
+    )
+    added.add_argument(
+        "--test-split", help="'test' where the data set has it, unless given"
+    )
     added.add_argument("--validation-split", help="as in 'train[50000:]'")
-    added.add_argument("--reference", help="statistics (npz) for the test set")
+    added.add_argument(
+        "--reference",
+        metavar="FILE",
+        help="statistics (npz) for the test set, which need not be at hand; "
+        "floors then take --data or --data-dir",
+    )
+    added.add_argument(
+        "--save-reference",
+        metavar="FILE",
+        help="write the test set's statistics there",
+    )
     added.add_argument("--out", help="JSON file; <name>_metrics.json else")
     added.add_argument(
         "--write-card", action="store_true", help="into the entry's card"
+    )
+    added.add_argument(
+        "--force",
+        action="store_true",
+        help="replace the card's figures of another protocol, too",
     )
 
     add_convert(command)
@@ -173,43 +219,69 @@ def run_card(options: argparse.Namespace) -> None:
     print(card.to_json() if options.json else card.to_markdown(), end="")
 
 
-def _able_to(name: str, verb: str) -> Any:
-    """The model of that name, or a `ValueError` if it lacks the verb."""
-    import keras_gans
-
-    model = keras_gans.load(name)
-    if not hasattr(model, verb):
-        others = ("generate", "interpolate", "translate", "predict")
-        known = next(other for other in others if hasattr(model, other))
-        raise ValueError(
-            f"Expected a model that can {verb}. Received: {name!r}, a "
-            f"{type(model).__name__}, which can {known}. `keras-gans list` "
-            "names others."
-        )
-    return model
-
-
 def run_generate(options: argparse.Namespace) -> None:
     from keras_gans.files import writable_folder
     from keras_gans.images import grid, save_png, to_uint8
 
-    model = _able_to(options.name, "generate")
+    model = able_to(options.name, "generate")
+    asked = _asked(options, model)
+    default = 8 if model.takes_text else 64
+    n = default if options.n is None else options.n
+    images = model.generate(n, seed=options.seed, **asked)
     out = writable_folder(options.out)
-    images = model.generate(options.n, seed=options.seed)
     for i, image in enumerate(images):
         save_png(out / f"{i:05d}.png", to_uint8(image), options.scale)
-    print(save_png(out / "grid.png", grid(images[:100]), options.scale))
+    # Of texts a row each.
+    shown = {"columns": n} if model.takes_text else {}
+    images = images if model.takes_text else images[:100]
+    print(save_png(out / "grid.png", grid(images, **shown), options.scale))
+
+
+def _asked(options: argparse.Namespace, model: Any) -> dict[str, Any]:
+    """The texts or labels that a model is to draw, or a `ValueError`."""
+    if model.takes_text != bool(options.texts):
+        needs = "" if model.takes_text else "no "
+        raise ValueError(
+            f"Expected {needs}--texts for {options.name!r}, a "
+            f"{type(model).__name__}. Received: {options.texts or 'none'}. "
+            + (
+                "As in --texts 'a purple flower with a yellow centre'."
+                if model.takes_text
+                else "Leave them out."
+            )
+        )
+    if options.labels and not model.takes_labels:
+        raise ValueError(
+            f"Expected no --labels for {options.name!r}, a "
+            f"{type(model).__name__} without classes. Received: "
+            f"{options.labels}. Leave them out."
+        )
+    if options.labels:
+        one = len(options.labels) == 1
+        return {"labels": options.labels[0] if one else options.labels}
+    return {"texts": options.texts} if options.texts else {}
 
 
 def run_interpolate(options: argparse.Namespace) -> None:
     from keras_gans.files import writable_folder
     from keras_gans.images import grid, save_png
 
-    model = _able_to(options.name, "interpolate")
-    out = writable_folder(options.out)
+    model = able_to(options.name, "interpolate")
+    asked = _asked(options, model)
+    if options.method:
+        if model.takes_text:
+            raise ValueError(
+                "Expected no `--method` between texts, whose way is straight. "
+                f"Received: {options.method}. Leave it out."
+            )
+        asked["method"] = options.method
     walks = model.interpolate(
-        options.n, options.steps, seed=options.seed, method=options.method
+        4 if options.n is None else options.n,
+        options.steps,
+        seed=options.seed,
+        **asked,
     )
+    out = writable_folder(options.out)
     strip = grid(walks.reshape(-1, *model.image_shape), columns=options.steps)
     print(save_png(out / "interpolation.png", strip, options.scale))
 
@@ -220,12 +292,15 @@ def run_translate(options: argparse.Namespace) -> None:
     from keras_gans.images import save_png
 
     files = pictures_in(options.pictures)
-    model = _able_to(options.name, "translate")
+    model = able_to(options.name, "translate")
     out = writable_folder(options.out)
     for file, name in files.items():
         image = read_picture(file, model.image_shape[-1])
         height, width = (n // 4 * 4 for n in image.shape[:2])
-        made = model.translate(image[:height, :width], options.direction)
+        try:
+            made = model.translate(image[:height, :width], options.direction)
+        except ValueError as error:
+            raise ValueError(f"{file}: {error}") from None
         print(save_png(out / name, made))
 
 
@@ -260,41 +335,64 @@ def run_train(options: argparse.Namespace) -> None:
     if public["name"] not in TERMS:  # a folder: where it lies is private
         public["name"] = Path(public["name"]).resolve().name
     public.setdefault("split", "train")
+    config = {
+        key: Path(value).name
+        if key == "stage1" and isinstance(value, str)
+        else value
+        for key, value in recipe.config.items()
+    }
     ours = not options.recipe.endswith(".toml") and not options.data
     entry = out / name
+    facts = public | {"terms": terms}
+    if model.takes_text:
+        encoder = f"{model.text_encoder.name}, {model.text_dim} numbers a text"
+        facts["text encoder"] = encoder
+    picture, rows = _picture(model, recipe)
     keras_gans.save_pretrained(
         model,
         entry,
         description=f"{type(model).__name__} trained on {public['name']}.",
-        data=public | {"terms": terms},
-        recipe=dataclasses.replace(recipe, data=public),
+        data=facts,
+        recipe=dataclasses.replace(recipe, data=public, config=config),
         licence=options.licence or ("Apache-2.0" if ours else "not said"),
         commit=_commit(),
-        picture=_translations(model, recipe),
+        picture=picture,
+        rows=rows,
     )
     print(entry)
 
 
-def _translations(model: Any, recipe: Any) -> Any:
-    """The picture of a model that translates: of test images, if it has any."""
+def _picture(model: Any, recipe: Any) -> tuple[Any, list[str]]:
+    """The picture of a model that is shown on test images or their captions.
+
+    And what its rows are; of other models None, for 64 samples.
+    """
     from keras_gans import datasets
 
-    if not model.two_domains:
-        return None
+    reconstructs = not hasattr(model, "generate") and not model.two_domains
+    if not model.two_domains and not model.takes_text and not reconstructs:
+        return None, []
     arguments = dict(recipe.data) | {"image_shape": model.image_shape}
     try:
         data = datasets.load(**arguments | {"split": "test"})
     except ValueError:  # a folder that has none
         data = datasets.load(**arguments)
-    return model.translations(data)
+    if model.takes_text:
+        return model.shown_of(data)
+    if reconstructs:
+        return model.progress(data), []
+    return model.translations(data), []
 
 
 def run_evaluate(options: argparse.Namespace) -> None:
-    import keras_gans
-    from keras_gans.cards import read_card, with_figures, write_card
+    from keras_gans.cards import (
+        check_replaced,
+        read_card,
+        with_figures,
+        write_card,
+    )
     from keras_gans.datasets.cyclegan import CLASSES
-    from keras_gans.files import written_aside
-    from keras_gans.metrics.evaluation import check_metrics
+    from keras_gans.files import writable_file, writable_folder, written_aside
     from keras_gans.metrics.translation import check_translation_metrics
     from keras_gans.pretrained import find_entry
     from keras_gans.registry import MODELS
@@ -308,68 +406,146 @@ def run_evaluate(options: argparse.Namespace) -> None:
         options.classes = options.classes or CLASSES.get(known.get("name"))
         check_translation_metrics(options.metrics, options.classes)
     else:
-        check_metrics(options.metrics)
-    out = Path(options.out or f"{folder.name}_metrics.json")
-    model = keras_gans.load(options.name)
+        _check_samples_options(options, kind)
+    out = writable_file(options.out or f"{folder.name}_metrics.json")
+    if options.save_reference:
+        writable_file(options.save_reference)
+    if options.write_card:
+        writable_folder(folder)
     measure = _measure_translations if translates else _measure_samples
-    figures = measure(options, model)
-    width = max(len(figure.name) for figure in figures)
-    for figure in figures:
-        spread = f" ± {figure.deviation:.2g}" if figure.deviation else ""
-        print(f"{figure.name:{width}}  {figure.value:.4f}{spread}")
+    figures = measure(options, card)
+    _print_table(figures, options.metrics)
+    measured = {
+        "model": card.name,
+        "weights": {n: facts["sha256"] for n, facts in card.files.items()},
+        "metrics": [figure.as_dict() for figure in figures],
+    }
     with written_aside(out) as file:
-        rows = [figure.as_dict() for figure in figures]
-        file.write((json.dumps(rows, indent=2) + "\n").encode())
+        file.write((json.dumps(measured, indent=2) + "\n").encode())
     print(out)
     if options.write_card:
+        if not options.force:
+            check_replaced(card, figures)
         write_card(with_figures(card, figures), folder)
         print(folder / "README.md")
 
 
-def _measure_samples(options: argparse.Namespace, model: Any) -> list[Any]:
-    """Figures of a model that draws its own samples."""
-    from keras_gans.metrics import Reference, evaluate, extractor
+def _print_table(figures: Sequence[Any], metrics: Sequence[str]) -> None:
+    """Figures to four digits; a Fréchet distance without a floor says so."""
+    rows = [("metric", "value", "deviation")]
+    for figure in figures:
+        spread = f"{figure.deviation:.2g}" if figure.deviation else "-"
+        rows.append((figure.name, f"{figure.value:.4g}", spread))
+    floored = any(" training " in figure.name for figure in figures)
+    if "frechet_distance" in metrics and not floored:
+        rows.append(("no floor: no training images at hand", "-", "-"))
+    width, digits, _ = (max(map(len, x)) for x in zip(*rows, strict=True))
+    for name, value, spread in rows:
+        print(f"{name:{width}}  {value:>{digits}}  {spread}")
 
-    if not hasattr(model, "generate"):
+
+def _check_samples_options(options: argparse.Namespace, kind: Any) -> None:
+    """What an evaluation of samples asks for, before anything is loaded."""
+    from keras_gans.metrics import METRICS
+    from keras_gans.metrics.evaluation import check_draws, check_metrics
+
+    options.metrics = check_metrics(options.metrics)
+    options.n = 10_000 if options.n is None else options.n
+    options.seeds = options.seeds or [0]
+    check_draws(options.metrics, options.n, options.seeds)
+    of_samples = any(METRICS[name].of_samples for name in options.metrics)
+    if not hasattr(kind, "generate") and of_samples:
         raise ValueError(
             "Expected a model that makes images. Received: "
-            f"{type(model).__name__}. `keras-gans list` names others."
+            f"{options.name!r}, which makes none. `keras-gans list` names "
+            "others."
         )
     if options.classes:
         raise ValueError(
             "Expected `--classes` of a model that translates. Received: "
-            f"{type(model).__name__}. Leave it out."
+            f"{kind.__name__}. Leave it out."
         )
-    train, validation, test = _splits(options, model)
+    if options.reference and options.save_reference:
+        raise ValueError(
+            "Expected statistics to read or to write. Received: --reference "
+            "and --save-reference. Leave one out."
+        )
+    for name in options.metrics:
+        if "validation" in METRICS[name].needs and not options.validation_split:
+            raise ValueError(
+                f"Expected `--validation-split` for {name}. Received: none. "
+                "Give one that the model was not trained on, as in "
+                "'train[50000:]'."
+            )
+
+
+def _measure_samples(options: argparse.Namespace, card: Any) -> list[Any]:
+    """Figures of a model that draws its own samples."""
+    import keras_gans
+    from keras_gans.metrics import METRICS, Reference, evaluate, extractor
+    from keras_gans.registry import MODELS
+
+    reference = options.reference and Reference.load(options.reference)
+    metrics = [METRICS[name] for name in options.metrics]
+    needs = {need for metric in metrics for need in metric.needs}
+    if any(metric.floor for metric in metrics) and (
+        not reference or options.data or options.data_dir
+    ):
+        needs.add("train")
+    if options.save_reference or "images" in needs:
+        needs.add("test")
+    if not reference and needs & {"statistics", "features"}:
+        needs.add("test")
+    needs &= {"train", "validation", "test"}
+    if MODELS[card.model].takes_text and any(m.of_samples for m in metrics):
+        needs.add("test")  # whose captions are drawn
+    splits = _splits(options, card, needs)
+    model = keras_gans.load(options.name)
+    data = _data(options, card, splits, needs, model.image_shape)
+    extract = options.extractor or "lenet_mnist"
+    if (
+        reference
+        or options.save_reference
+        or any(m.of_features for m in metrics)
+    ):
+        extract = extractor(extract, options.extractor_weights)
+    if options.save_reference:
+        reference = Reference.from_data(data["test"], extract, verbose=True)
+        reference.save(options.save_reference)
+        print(options.save_reference)
     return evaluate(
         model,
         options.metrics,
-        extractor(
-            options.extractor or "lenet_mnist", options.extractor_weights
-        ),
-        train=train,
-        test=test,
-        validation=validation,
-        reference=options.reference and Reference.load(options.reference),
-        n=10_000 if options.n is None else options.n,
-        seeds=options.seeds or (0,),
+        extract,
+        **data,
+        reference=reference,
+        n=options.n,
+        seeds=options.seeds,
     )
 
 
-def _measure_translations(options: argparse.Namespace, model: Any) -> list[Any]:
+def _measure_translations(options: argparse.Namespace, card: Any) -> list[Any]:
     """Figures of a model that translates."""
+    import keras_gans
     from keras_gans.metrics import evaluate_translation, extractor
-    from keras_gans.metrics.translation import OF_PIXELS
+    from keras_gans.metrics.translation import OF_PIXELS, WITH_FLOOR
 
-    if options.reference or options.validation_split:
-        raise ValueError(
-            "Expected test images alone for a model that translates. Received: "
-            "--reference or --validation-split. Leave it out."
-        )
+    for option in ("reference", "save_reference", "validation_split"):
+        if getattr(options, option):
+            raise ValueError(
+                "Expected test images alone for a model that translates. "
+                f"Received: --{option.replace('_', '-')}. Leave it out."
+            )
+    needs = {"test"}
+    floored = _has_training(_data_name(options, card))
+    if floored and set(options.metrics) & set(WITH_FLOOR):
+        needs.add("train")
+    splits = _splits(options, card, needs)
     measure = options.extractor or "mobilenet_v1"
     if set(options.metrics) - set(OF_PIXELS):
         measure = extractor(measure, options.extractor_weights)
-    train, _, test = _splits(options, model)
+    model = keras_gans.load(options.name)
+    data = _data(options, card, splits, needs, model.image_shape)
     classes = options.classes and [
         int(c) if c.isdigit() else c for c in options.classes
     ]
@@ -377,47 +553,118 @@ def _measure_translations(options: argparse.Namespace, model: Any) -> list[Any]:
         model,
         options.metrics,
         measure,
-        train=train,
-        test=test,
+        **data,
         classes=classes,
         n=options.n,
         seeds=options.seeds or range(5),
     )
 
 
-def _splits(options: argparse.Namespace, model: Any) -> list[Any]:
-    """The training, validation and test images that an evaluation asks for."""
-    from keras_gans import datasets
-    from keras_gans.metrics.translation import WITH_FLOOR
-
-    known = dict(model.card.data)
-    name = options.data or known.get("name")
+def _data_name(options: argparse.Namespace, card: Any) -> str:
+    """The data set's name or folder, or a `ValueError`."""
+    name = options.data or card.data.get("name")
     if not name:
         raise ValueError(
             "Expected a data set. Received: a card that names none. Give one "
             "with --data."
         )
-    trained_on = known.get("split", "train") if not options.data else "train"
-    test = options.test_split
-    if test is None:
-        apart = model.two_domains or name in ("mnist", "fashion_mnist")
-        test = "test" if apart else trained_on
-    if model.two_domains and (
-        not _has_training(name) or not set(options.metrics) & set(WITH_FLOOR)
-    ):
-        trained_on = None
-    height, width, channels = model.image_shape
-    return [
-        None
-        if split is None
-        else datasets.load(
+    return str(name)
+
+
+def _splits(
+    options: argparse.Namespace, card: Any, needs: set[str]
+) -> dict[str, str | None]:
+    """The splits of an evaluation, by what they are for.
+
+    Raises:
+        ValueError: If a data set or a split has to be named, or two that must
+            be apart are not.
+    """
+    from keras_gans.datasets import HAVE_TEST_SPLIT
+    from keras_gans.registry import MODELS
+
+    if not needs:
+        return {}
+    name = _data_name(options, card)
+    own = not options.data or options.data == card.data.get("name")
+    trained_on = card.data.get("split", "train") if own else "train"
+    splits = {
+        "train": options.train_split or trained_on,
+        "validation": options.validation_split,
+        "test": options.test_split,
+    }
+    if "test" in needs and splits["test"] is None:
+        # All data sets of two domains have one.
+        apart = hasattr(MODELS[card.model], "translate")
+        if not apart and name not in HAVE_TEST_SPLIT:
+            raise ValueError(
+                "Expected `--test-split`, images that the model was not "
+                f"trained on: {name!r} has no test images of its own. "
+                "Received: none. Train on a part, 'train[:4000]', say, and "
+                "give the rest, 'train[4000:]'."
+            )
+        splits["test"] = "test"
+    _check_apart(splits, needs, name)
+    return splits
+
+
+def _check_apart(
+    splits: dict[str, str | None], needs: set[str], name: str, n: int = 10**12
+) -> None:
+    """Raise a `ValueError` if test images are among those trained on.
+
+    Args:
+        splits: Of "train", "validation" and "test".
+        needs: Those of them that are used; what the model was trained on
+            counts, used or not.
+        name: Of the data set.
+        n: Its images in that split; where they are not yet counted, many.
+    """
+    from keras_gans.datasets import split_range
+
+    if "test" not in needs:
+        return
+    for other in ("train", *(needs & {"validation"})):
+        one, two = (split_range(splits[part], n) for part in ("test", other))
+        start = max(one[1].start, two[1].start)
+        stop = min(one[1].stop, two[1].stop)
+        if one[0] == two[0] and start < stop:
+            use = "trained on" if other == "train" else "validated on"
+            raise ValueError(
+                f"Expected test images that the model was not {use}. Received: "
+                f"--test-split {splits['test']!r} beside {splits[other]!r} of "
+                f"{name!r}. Give splits that are apart; --train-split "
+                "says what it was trained on."
+            )
+
+
+def _data(
+    options: argparse.Namespace,
+    card: Any,
+    splits: dict[str, str | None],
+    needs: set[str],
+    image_shape: Sequence[int],
+) -> dict[str, Any]:
+    """The images of each split that is needed."""
+    from keras_gans import datasets
+
+    def load(split):
+        return datasets.load(
             name,
             split,
             data_dir=options.data_dir,
-            image_shape=(height, width, channels),
+            image_shape=tuple(image_shape),
         )
-        for split in (trained_on, options.validation_split, test)
-    ]
+
+    if not needs:
+        return {}
+    name = _data_name(options, card)
+    loaded = {part: load(splits[part]) for part in sorted(needs)}
+    if any(split and "-" in split for split in splits.values()):
+        # Counted from the end: where that is, is known now.
+        n = len(load((splits["test"] or "train").partition("[")[0]))
+        _check_apart(splits, needs, name, n)
+    return loaded
 
 
 def _has_training(name: str) -> bool:

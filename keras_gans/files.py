@@ -64,6 +64,22 @@ def writable_folder(folder: str | Path) -> Path:
     return folder
 
 
+def writable_file(path: str | Path) -> Path:
+    """Make the folder of a file to be, and prove that it can be written.
+
+    Raises:
+        ValueError: If it cannot be, or `path` is a folder.
+    """
+    path = Path(path)
+    writable_folder(path.parent)
+    if path.is_dir():
+        raise ValueError(
+            "Expected the path of a file to write. Received: "
+            f"{str(path)!r}, which is a folder. Name a file in it."
+        )
+    return path
+
+
 def cache_folder(*parts: str) -> Path:
     """A folder below the cache, made where it is missing.
 
@@ -121,25 +137,45 @@ def fetch(url: str, sha256: str) -> Path:
             opener.open(url, timeout=60) as answer,
             written_aside(target) as file,
         ):
-            size = int(answer.headers.get("Content-Length") or 0)
-            bar = keras.utils.Progbar(size or None, unit_name="byte")
-            hasher, done = hashlib.sha256(), 0
-            while block := answer.read(1 << 20):
-                file.write(block)
-                hasher.update(block)
-                done += len(block)
-                bar.update(done, finalize=False)
-            bar.update(done, finalize=True)
-            if size and done != size:
-                raise OSError(f"cut off after {done} of {size} bytes")
-            if hasher.hexdigest() != sha256.lower():
-                raise OSError(f"its sha256 is {hasher.hexdigest()}")
+            found = copied(answer, file)
+            if found != sha256.lower():
+                raise OSError(f"its sha256 is {found}")
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise ValueError(
             f"Expected the file of sha256 {sha256} at {url}. Received: "
             f"{error}. Check the address and the hash, and try again."
         ) from None
     return target
+
+
+def copied(answer: Any, file: Any, largest: int | None = None) -> str:
+    """Copy what a server answers into a file, with a progress bar.
+
+    Args:
+        answer: As `urllib` opens it.
+        file: Open for writing.
+        largest: Bytes that it may have at most.
+
+    Returns:
+        Its sha256, in hexadecimal.
+
+    Raises:
+        OSError: If it ends before it should, or is larger.
+    """
+    size = int(answer.headers.get("Content-Length") or 0)
+    bar = keras.utils.Progbar(size or None, unit_name="byte")
+    hasher, done = hashlib.sha256(), 0
+    while block := answer.read(1 << 20):
+        done += len(block)
+        if largest is not None and max(done, size) > largest:
+            raise OSError(f"more than {largest} bytes")
+        file.write(block)
+        hasher.update(block)
+        bar.update(done, finalize=False)
+    bar.update(done, finalize=True)
+    if size and done != size:
+        raise OSError(f"cut off after {done} of {size} bytes")
+    return hasher.hexdigest()
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):

@@ -27,35 +27,107 @@ class Contract:
     Args:
         model: Name of the model's class.
         image_shape: `(height, width, channels)`.
-        takes_labels: Whether labels come with the images.
         two_domains: Whether a batch is `(images of A, images of B)`.
+        text_dim: Width of the embeddings that come with the images, or None.
+        num_classes: Of the labels that come with the images, or None.
     """
 
     model: str
     image_shape: tuple[int, int, int]
-    takes_labels: bool
     two_domains: bool = False
+    text_dim: int | None = None
+    num_classes: int | None = None
 
     @classmethod
     def of(cls, model: keras.Model) -> "Contract":
         return cls(
             type(model).__name__,
             tuple(model.image_shape),
-            model.takes_labels,
             model.two_domains,
+            model.text_dim,
+            model.num_classes,
         )
 
     @property
     def dims(self) -> str:
         return ", ".join(map(str, self.image_shape))
 
-    def check_batch(self, batch: Any) -> None:
-        """Check one `(images,)`, `(images, labels)` or bare batch."""
+    def checked_batch(self, batch: Any) -> Any:
+        """Check one `(images,)`, `(images, labels)` or bare batch.
+
+        Returns:
+            The batch, with labels as class numbers.
+        """
         x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
         self.check_labels(y is not None)
         self.check_images(np.asarray(keras.ops.convert_to_numpy(x)))
+        if self.num_classes is not None:
+            return x, self.checked_classes(len(x), y)
+        if y is not None:
+            y = np.asarray(keras.ops.convert_to_numpy(y))
         if self.two_domains:
-            self.check_images(np.asarray(keras.ops.convert_to_numpy(y)))
+            self.check_images(y)
+        if self.text_dim is not None:
+            self.check_texts(len(x), y)
+        return batch
+
+    def checked_classes(self, images: int, labels: Any) -> np.ndarray:
+        """The class of each image, int32 `[images]`, or a `ValueError`.
+
+        Args:
+            images: How many there are.
+            labels: Class numbers `[images]`, or one-hot rows
+                `[images, num_classes]`.
+        """
+        try:
+            labels = np.asarray(
+                labels
+                if isinstance(labels, (list, tuple))
+                else keras.ops.convert_to_numpy(labels)
+            )
+        except ValueError:  # lists of several lengths
+            labels = np.asarray(labels, dtype=object)
+        last = self.num_classes - 1
+        if labels.shape == (images, self.num_classes):
+            ones = labels == 1
+            if ((labels == 0) | ones).all() and (ones.sum(-1) == 1).all():
+                return labels.argmax(-1).astype(np.int32)
+            got = "rows that are not one-hot"
+            fix = "Take the likeliest class, `labels.argmax(-1)`."
+        elif labels.dtype.kind not in "iu":
+            got = f"an array of {labels.dtype}"
+            fix = "Whole numbers are `labels.astype(int)`."
+        elif labels.shape == (images, 1):
+            got, fix = f"shape={labels.shape}", "Take `labels[:, 0]`."
+        elif labels.shape != (images,):
+            got = f"shape={labels.shape}"
+            fix = "Give as many as there are images, or leave some images out."
+        elif images and not (0 <= labels.min() and labels.max() <= last):
+            got = f"labels from {labels.min()} to {labels.max()}"
+            fix = "Number them from 0, or set another `num_classes`."
+        else:
+            return labels.astype(np.int32)
+        raise ValueError(
+            f"Expected a label for each of {images} images, an integer from 0 "
+            f"to {last}. Received: {got}. {fix}"
+        )
+
+    def check_texts(self, images: int, embeddings: np.ndarray) -> None:
+        """Raise a `ValueError` unless a batch has an embedding an image."""
+        fits = embeddings.shape == (images, self.text_dim)
+        if not fits or not np.isfinite(embeddings).all():
+            got = "NaN or infinity" if fits else f"shape={embeddings.shape}"
+            raise ValueError(
+                f"Expected finite embeddings [{images}, {self.text_dim}] "
+                f"beside {images} images. Received: {got}. Encode a text of "
+                "each image with `model.encode(texts)`."
+            )
+        if images < 2:
+            raise ValueError(
+                "Expected batches of at least 2 pairs, of which one's text is "
+                "wrong for the other. Received: a batch of 1. Drop what is "
+                "left of an epoch, or choose another batch size."
+            )
 
     def check_labels(self, given: bool) -> None:
         """Raise a `ValueError` where labels and model do not fit together."""
@@ -67,13 +139,20 @@ class Contract:
                     "Pass `fit(a, b)`."
                 )
             return
-        if given and not self.takes_labels:
+        if self.text_dim is not None:
+            if not given:
+                raise ValueError(
+                    f"Expected (images, texts): {self.model} makes images of "
+                    "texts. Received: images alone. Pass `fit(images, texts)`."
+                )
+            return
+        if given and self.num_classes is None:
             raise ValueError(
                 f"Expected images alone: {self.model} is unconditional and "
                 "takes no labels. Received: labels. Leave them out, or use a "
                 "conditional model."
             )
-        if self.takes_labels and not given:
+        if self.num_classes is not None and not given:
             raise ValueError(
                 f"Expected (images, labels): {self.model} is conditional. "
                 "Received: no labels. Pass `fit(images, labels)`."
@@ -141,7 +220,7 @@ def checked(
     """Check what was given to `fit`, or wrap it so that it is checked.
 
     Args:
-        model: A model with `image_shape` and `takes_labels`.
+        model: A generative model; its `Contract` is what counts.
         x: An array, a `tf.data.Dataset`, a `keras.utils.PyDataset`, or an
             iterable of batches.
         y: Labels beside an array, or None.
@@ -157,10 +236,14 @@ def checked(
     contract = Contract.of(model)
     if x is None or isinstance(x, (list, tuple, dict, str, int, float)):
         got = "x=None" if x is None else f"x of type {type(x).__name__}"
+        fix = "Make an array with `np.stack(images)`; labels go into `y`."
+        if contract.two_domains:
+            fix = "Pass both domains, `fit(a, b)`, or `datasets.load(folder)`."
+        elif contract.text_dim is not None:
+            fix = "Make an array with `np.stack(images)`; texts go into `y`."
         raise ValueError(
             f"Expected one array of images [n, {contract.dims}], or a data "
-            f"set. Received: {got}. Make an array with `np.stack(images)`; "
-            "labels go into `y`."
+            f"set. Received: {got}. {fix}"
         )
     if is_tf_dataset(x):
         return _checked_tf_dataset(contract, x, steps), y
@@ -170,14 +253,16 @@ def checked(
         contract.check_labels(y is not None)
         images = np.asarray(keras.ops.convert_to_numpy(x))
         contract.check_images(images)
-        _warn_if_half_range(images)
+        if contract.num_classes is not None:
+            y = contract.checked_classes(len(images), y)
+        warn_if_half_range(images)
         return x, y
     if isinstance(x, Iterator):
         return _checked_batches(contract, x), y
     # A torch DataLoader, say, which Keras knows by its type and reads as it
     # is: its first batch is checked.
     if hasattr(x, "__iter__"):
-        contract.check_batch(next(iter(x)))
+        contract.checked_batch(next(iter(x)))
     return x, y
 
 
@@ -218,6 +303,48 @@ def check_translatable(images: np.ndarray, channels: int) -> None:
 def fitting(side: int, least: int = 32) -> int:
     """The multiple of 4 that is next below, and no less than `least`."""
     return max(least, side // 4 * 4)
+
+
+def steps_of(data: Any, batch_size: int | None = None) -> int | None:
+    """Batches an epoch of what `fit` reads, where it is known."""
+    if is_tf_dataset(data):
+        length = int(data.cardinality())
+        return length if length > 0 else None
+    if hasattr(data, "shape"):
+        return -(-len(data) // (batch_size or 32))  # Keras's own
+    if isinstance(data, keras.utils.PyDataset):
+        return data.num_batches
+    return len(data) if hasattr(data, "__len__") else None
+
+
+def check_replicas(model: keras.Model, x: Any, batch_size: int | None) -> None:
+    """Raise a `ValueError` where batches cannot be dealt out to replicas.
+
+    Each needs an image of every batch, the last one of an epoch included, and
+    as many as the others of the first. Sizes that are not told are not checked.
+    """
+    strategy = getattr(model, "distribute_strategy", None)
+    replicas = strategy.num_replicas_in_sync if strategy else 1
+    size = last = None
+    if hasattr(x, "shape"):
+        size = min(len(x), batch_size or 32)
+        step = (batch_size or 32) * model.batches_a_step
+        last = len(x) % step or step
+    elif is_tf_dataset(x):
+        size = keras.tree.flatten(x.element_spec)[0].shape[:1].as_list()[0]
+    for rows in filter(None, (size, last)):
+        if rows < replicas:
+            raise ValueError(
+                f"Expected batches of at least {replicas} images, one for each "
+                f"replica. Received: a batch of {rows}. Change `batch_size`, "
+                "or leave some images out."
+            )
+    if size is not None and size % replicas:
+        raise ValueError(
+            f"Expected batches that {replicas} replicas can share. Received: "
+            f"a batch of {size}. Change `batch_size` to "
+            f"{size + replicas - size % replicas}."
+        )
 
 
 def check_options(options: dict[str, Any]) -> None:
@@ -269,16 +396,14 @@ class CheckedPyDataset(keras.utils.PyDataset):
         if dataset.num_batches == 0:
             contract.check_images(np.empty((0, *contract.image_shape)))
         elif dataset.num_batches is not None:
-            contract.check_batch(dataset[0])  # before a network is compiled
+            contract.checked_batch(dataset[0])  # before a network is compiled
 
     @property
     def num_batches(self) -> int | None:
         return self.dataset.num_batches
 
     def __getitem__(self, index: int) -> Any:
-        batch = self.dataset[index]
-        self.contract.check_batch(batch)
-        return batch
+        return self.contract.checked_batch(self.dataset[index])
 
     def on_epoch_begin(self) -> None:
         self.dataset.on_epoch_begin()
@@ -304,8 +429,7 @@ def plain_errors() -> Iterator[None]:
 
 def _checked_batches(contract: Contract, batches: Iterable) -> Iterator:
     for batch in batches:
-        contract.check_batch(batch)
-        yield batch
+        yield contract.checked_batch(batch)
 
 
 def is_tf_dataset(x: Any) -> bool:
@@ -330,17 +454,37 @@ def _checked_tf_dataset(
     first = next(iter(dataset.take(1)), None)
     if first is None:
         contract.check_images(np.empty((0, *contract.image_shape)))
-    contract.check_batch(first)
+    contract.checked_batch(first)
 
     def check(*batch):
+        # What `from_generator` leaves open is known now.
+        shape = (None, *contract.image_shape)
+        n = 2 if contract.two_domains else 1
+        images = [tf.ensure_shape(x, shape) for x in batch[:n]]
+        batch = (*images, *batch[n:])
+        if contract.num_classes is not None and batch[1].shape.rank == 2:
+            batch = (batch[0], tf.argmax(batch[1], -1, tf.int32))
         domains = batch[:2] if contract.two_domains else batch[:1]
         # NaN is in no interval, so one comparison sees it too.
         fine = tf.reduce_all(
             [tf.reduce_all(tf.abs(x) <= 1 + TOLERANCE) for x in domains]
         )
+        if contract.text_dim is not None:
+            several = tf.shape(batch[0])[0] > 1
+            fine &= several & tf.reduce_all(tf.math.is_finite(batch[1]))
+        if contract.num_classes is not None:
+            known = (batch[1] >= 0) & (batch[1] < contract.num_classes)
+            fine &= tf.reduce_all(known)
+        also, fix = "", "."
+        if contract.num_classes is not None:
+            also = f" with labels from 0 to {contract.num_classes - 1}"
+        if contract.text_dim is not None:
+            also = ", two or more, with finite embeddings"
+            fix = ", or drop the last batch."
         sentence = (
-            "Expected finite images in [-1, 1]. Received: others in a later "
-            "batch of the data set. Mend the step that made them."
+            f"Expected finite images in [-1, 1]{also}. Received: others in a "
+            "later batch of the data set. Mend the step that made "
+            f"them{fix}"
         )
         with tf.control_dependencies([tf.debugging.Assert(fine, [sentence])]):
             return tf.nest.map_structure(
@@ -359,7 +503,7 @@ def _checked_tf_dataset(
     return checked_dataset
 
 
-def _warn_if_half_range(images: np.ndarray) -> None:
+def warn_if_half_range(images: np.ndarray) -> None:
     """Warn where all images lie in [0, 1]: they were likely meant as pixels."""
     if images.min() >= 0.0:
         warnings.warn(

@@ -60,6 +60,15 @@ def sample_prior_in_step(
     return keras.random.uniform(shape, -bound, bound, seed=seed)
 
 
+def check_steps(steps: Any) -> None:
+    """Raise a `ValueError` unless a walk of so many points has two ends."""
+    if not isinstance(steps, (int, np.integer)) or steps < 2:
+        raise ValueError(
+            "Expected `steps` as an integer of at least 2, for the two ends. "
+            f"Received: steps={steps!r}. Try steps=8."
+        )
+
+
 def linear_path(start: np.ndarray, end: np.ndarray, steps: int) -> np.ndarray:
     """Points on the straight line from `start` to `end`, both included.
 

@@ -1,12 +1,52 @@
-"""Layers that more than one paper uses."""
+"""Layers, and parts of networks, that more than one paper uses."""
 
 from typing import Any
 
 import keras
 from keras import ops
 
-from keras_gans.backend import SeedGenerator
+from keras_gans.backend import SeedGenerator, convolution
 from keras_gans.registry import serializable
+
+
+def full(x: Any) -> Any:
+    """As float32, whatever the policy: images, logits and scores are."""
+    return keras.layers.Activation("linear", dtype=keras.config.floatx())(x)
+
+
+def label_input(num_classes: int | None) -> list[Any]:
+    """An input of classes `[batch]`, int32, if there are classes."""
+    if num_classes is None:
+        return []
+    return [keras.Input((), dtype="int32", name="labels")]
+
+
+def bare(*inputs: Any) -> Any:
+    """What a network takes: a list, but a single input as it is."""
+    return list(inputs) if len(inputs) > 1 else inputs[0]
+
+
+def torch_uniform(fan_in: int) -> keras.initializers.Initializer:
+    """Torch's default of weights and biases alike: U(+- 1 / sqrt(fan_in))."""
+    return keras.initializers.RandomUniform(-(fan_in**-0.5), fan_in**-0.5)
+
+
+@serializable
+class Conv2D(keras.layers.Conv2D):
+    """Keras's, and sooner done with one image on a CPU.
+
+    Its weights, outputs and gradients are Keras's. TensorFlow's convolution
+    gives each image of a batch to one core, and takes as long for 3 filters as
+    for 16; without stride and padding, this one is a matrix product where that
+    is faster: see `keras_gans.backend.tensorflow.convolution`.
+    """
+
+    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+        plain = self.padding == "valid" and self.groups == 1
+        plain = plain and self.data_format == "channels_last"
+        if plain and {*self.strides, *self.dilation_rate} == {1}:
+            return convolution(inputs, kernel)
+        return super().convolution_op(inputs, kernel)
 
 
 @serializable

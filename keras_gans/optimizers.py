@@ -183,7 +183,9 @@ class MomentumSGD(keras.optimizers.SGD):
     the first epoch to `final_momentum` in epoch `saturate` (counted from 1):
     pylearn2's `Momentum` with its `MomentumAdjustor`. Keras traces
     `SGD.momentum` as a constant, so a callback cannot do this; here it is
-    computed from the number of steps taken.
+    computed from the number of steps taken. Torch 7's `optim.sgd` dampens: v <-
+    mu_e v - (1 - mu_e) eta g, but for the first step with momentum, and those
+    before it, where v <- -eta g.
 
     Args:
         learning_rate: eta, a float or a schedule.
@@ -192,6 +194,7 @@ class MomentumSGD(keras.optimizers.SGD):
         saturate: The epoch, counted from 1, that reaches `final_momentum`.
         steps_per_epoch: Steps after which an epoch is counted. 500 for the
             GAN's 50,000 digits in batches of 100.
+        dampened: Whether gradients are multiplied by 1 - mu_e, as in Torch 7.
         **kwargs: As in `keras.optimizers.SGD`.
     """
 
@@ -202,16 +205,26 @@ class MomentumSGD(keras.optimizers.SGD):
         final_momentum: float = 0.7,
         saturate: int = 250,
         steps_per_epoch: int = 500,
+        dampened: bool = False,
         **kwargs: Any,
     ):
         super().__init__(learning_rate, momentum=momentum, **kwargs)
+        self.dampened = dampened
         self.final_momentum = final_momentum
         self.saturate = saturate
         self.steps_per_epoch = steps_per_epoch
 
-    def current_momentum(self) -> Any:
-        """mu of the step about to be taken, a scalar tensor."""
-        epoch = ops.floor_divide(self.iterations, self.steps_per_epoch)
+    def build(self, variables: list[keras.Variable]) -> None:
+        if self.built:
+            return
+        super().build(variables)
+        if not self.momentums:  # Keras: none for a momentum that starts at 0
+            self.momentums = self.add_optimizer_variables(variables, "momentum")
+
+    def current_momentum(self, step: Any = None) -> Any:
+        """mu of a step, of the one about to be taken, a scalar tensor."""
+        step = self.iterations if step is None else step
+        epoch = ops.floor_divide(step, self.steps_per_epoch)
         progress = ops.cast(epoch, keras.config.floatx()) / max(
             self.saturate - 1, 1
         )
@@ -223,6 +236,12 @@ class MomentumSGD(keras.optimizers.SGD):
         mu = ops.cast(self.current_momentum(), variable.dtype)
         eta = ops.cast(learning_rate, variable.dtype)
         gradient = ops.cast(gradient, variable.dtype)
+        if self.dampened:
+            # Torch 7 keeps no velocity of steps without momentum.
+            before = self.current_momentum(self.iterations - 1)
+            first = (self.iterations == 0) | (before == 0)
+            mu = ops.where(first, ops.zeros_like(mu), mu)
+            gradient = (1.0 - mu) * gradient
         self.assign(velocity, mu * velocity - eta * gradient)
         self.assign_add(variable, velocity)
 
@@ -231,4 +250,20 @@ class MomentumSGD(keras.optimizers.SGD):
             "final_momentum": self.final_momentum,
             "saturate": self.saturate,
             "steps_per_epoch": self.steps_per_epoch,
+            "dampened": self.dampened,
         }
+
+
+def torch_adam(learning_rate: Any = 2e-4) -> keras.optimizers.Adam:
+    """A new Adam as PyTorch's, with the betas of DCGAN: 0.5 and 0.999.
+
+    PyTorch's epsilon, 1e-8, is inside the bias correction, Keras's is outside:
+    it acts as 1e-8 * sqrt(1 - beta_2^t) would here. The first step, where the
+    two forms differ most, is PyTorch's.
+
+    Args:
+        learning_rate: A float or a schedule.
+    """
+    return keras.optimizers.Adam(
+        learning_rate, beta_1=0.5, beta_2=0.999, epsilon=1e-8 * 0.001**0.5
+    )

@@ -9,6 +9,7 @@ An entry is a folder:
     generator.weights.h5         one file a network
     samples.png                  what it makes, as it comes: 64 samples of
                                  seed 0, translations of the first test images
+    stages.png                   of a pyramid, what each level adds
 """
 
 import fnmatch
@@ -19,6 +20,7 @@ import tempfile
 import urllib.parse
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -27,7 +29,7 @@ import numpy as np
 
 from keras_gans.cards import Card, check_metric, read_card, write_card
 from keras_gans.files import cache_folder, fetch, writable_folder
-from keras_gans.images import grid, save_png
+from keras_gans.images import save_png
 from keras_gans.recipes import Recipe
 from keras_gans.registry import CLASSIFIERS, MODELS, list_models, unknown
 from keras_gans.weights import load_network, save_network
@@ -126,6 +128,7 @@ def save_pretrained(
     commit: str = "",
     metrics: list[dict[str, Any]] | None = None,
     picture: np.ndarray | None = None,
+    rows: Sequence[str] = (),
 ) -> Card:
     """Write a model as an entry: weights, config, card and samples.
 
@@ -144,7 +147,9 @@ def save_pretrained(
         commit: Of the code that trained it.
         metrics: Dicts of name, value and protocol.
         picture: uint8 `[height, width, channels]`, what to show of it. Defaults
-            to 64 samples of seed 0; a model that translates has no default.
+            to 64 samples of seed 0; a model that translates, or makes images
+            of texts, has no default.
+        rows: What its rows show, where that is to be said.
 
     Returns:
         The card.
@@ -193,15 +198,22 @@ def save_pretrained(
             commit=commit,
             files=files,
             metrics=metrics or [],
+            rows=list(rows),
         )
         config = {"model": architecture, "config": model.get_config()}
-        (aside / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+        # NumPy's numbers, which arguments may be, as Python's.
+        text = json.dumps(config, indent=2, default=lambda n: n.item())
+        (aside / "config.json").write_text(text + "\n")
         if recipe:
             (aside / "recipe.toml").write_text(recipe.to_toml())
-        if picture is None and hasattr(model, "generate"):
-            picture = grid(model.generate(64, seed=0))
+        draws = hasattr(model, "generate") and not model.takes_text
+        if picture is None and draws:
+            picture = model.progress(None)
         if picture is not None:
             save_png(aside / "samples.png", picture)
+        if architecture in MODELS:
+            for file, other in model.more_pictures().items():
+                save_png(aside / file, other)
         write_card(card, aside)
         _put_in_place(aside, folder)
     return card

@@ -69,21 +69,28 @@ def train(
     keras.utils.set_random_seed(recipe.seed)
     model = _create(recipe)
     if data is None:
+        if model.takes_text:
+            model.encode("a text")  # what is missing, before the long work
         data = datasets.load(**_data_arguments(recipe))
+    _check_kind(recipe, data, model)
+    batches = _batches(recipe, data, model)
     with _alone_in(out):
         _check_same_run(recipe, data, model, out)
         _sweep(out)
-        return _train(recipe, data, model, out, verbose)
+        return _train(recipe, data, batches, model, out, verbose)
 
 
 def _train(
     recipe: Recipe,
     data: datasets.ImageData,
+    batches: Any,
     model: keras.Model,
     out: Path,
     verbose: str | int,
 ) -> keras.Model:
     """Train from where the run in `out` stands."""
+    if getattr(model, "steps_per_epoch", 0) is None:
+        model.steps_per_epoch = len(batches)  # of its schedule
     step = 0
     if saves(out):
         step, model = _restore(out, model)
@@ -94,15 +101,6 @@ def _train(
         )
     if not model.compiled:
         model.compile()
-    _check_domains(recipe, data, model)
-    labels = {} if model.two_domains else {"labels": model.takes_labels}
-    batches = data.batches(
-        recipe.batch_size,
-        seed=recipe.seed,
-        flip=recipe.flip,
-        crop=model.image_shape[:2],
-        **labels,
-    )
     if step == 0 and not model.is_adapted():
         model.adapt(data.sample())
 
@@ -201,10 +199,10 @@ def _create(recipe: Recipe) -> keras.Model:
         ) from None
 
 
-def _check_domains(
+def _check_kind(
     recipe: Recipe, data: datasets.ImageData, model: keras.Model
 ) -> None:
-    """Whether the data has as many domains as the model trains on."""
+    """Raise a `ValueError` unless the model can train on the data."""
     two = isinstance(data, datasets.UnpairedData)
     if two != model.two_domains:
         raise ValueError(
@@ -212,6 +210,43 @@ def _check_domains(
             f"of images for {recipe.model}. Received: {data.name!r}, which has "
             f"{'two' if two else 'one'}. Folders trainA and trainB make two."
         )
+    if model.takes_labels and data.labels is None:
+        raise ValueError(
+            f"Expected images with labels for {recipe.model} with "
+            f"num_classes={model.num_classes}. Received: {data.name!r}, which "
+            "has none. Put the pictures of each class into a folder of its "
+            "own, or leave `num_classes` out of the recipe."
+        )
+    if model.takes_labels and data.labels.max() >= model.num_classes:
+        raise ValueError(
+            f"Expected labels from 0 to {model.num_classes - 1}, for "
+            f"num_classes={model.num_classes}. Received: {data.name!r} with "
+            f"labels up to {data.labels.max()}. Set num_classes="
+            f"{data.labels.max() + 1} in the recipe."
+        )
+    if model.takes_text and not isinstance(data, datasets.CaptionedData):
+        raise ValueError(
+            f"Expected images with captions for {recipe.model}. Received: "
+            f"{data.name!r}, which has none. Put captions.tsv, with the "
+            "columns image and caption, into the folder."
+        )
+
+
+def _batches(
+    recipe: Recipe, data: datasets.ImageData, model: keras.Model
+) -> Any:
+    """The data as the model trains on it, in an order of (seed, step)."""
+    how = {
+        "batch_size": recipe.batch_size * model.batches_a_step,
+        "seed": recipe.seed,
+        "flip": recipe.flip,
+    }
+    if model.takes_text:
+        return model.pairs_of(data, **how)
+    how["crop"] = model.image_shape[:2]
+    if model.two_domains:
+        return data.batches(**how)
+    return data.batches(**how, labels=model.takes_labels)
 
 
 class _Counter(keras.callbacks.Callback):
@@ -350,7 +385,7 @@ def _restore(out: Path, expected: keras.Model) -> tuple[int, keras.Model]:
             f"{newest} ({words}). {advice}"
         ) from error
     same = type(model) is type(expected) and (
-        model.get_config() == expected.get_config()
+        _arguments(model) == _arguments(expected)
     )
     if not same:
         raise ValueError(
@@ -358,6 +393,12 @@ def _restore(out: Path, expected: keras.Model) -> tuple[int, keras.Model]:
             f"Received: {newest}, of another model. Choose another folder."
         )
     return int(newest.stem.removeprefix("step_")), model
+
+
+def _arguments(model: keras.Model) -> dict[str, Any]:
+    """What its class was given; not the classes that it has seen since."""
+    config = model.get_config()
+    return {k: v for k, v in config.items() if k != "class_counts"}
 
 
 def _next_stop(step: int, recipe: Recipe) -> int:

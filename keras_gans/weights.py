@@ -14,7 +14,7 @@ from keras_gans.files import file_hash, written_aside
 def save_network(
     network: keras.Model,
     path: str | Path,
-    probe: np.ndarray,
+    probe: np.ndarray | list[np.ndarray],
     largest_change: float = 0.02,
 ) -> dict[str, Any]:
     """Write a network's weights, in float16 where outputs hardly move.
@@ -30,12 +30,17 @@ def save_network(
         The file's facts for a card: sha256, size, dtype, output_change.
     """
     path = Path(path)
-    before = network.predict(probe, verbose=0)
+
+    def outputs():
+        return keras.tree.flatten(network.predict(probe, verbose=0))
+
+    before = outputs()
     exact = network.get_weights()
     rounded = [w.astype(np.float16).astype(w.dtype) for w in exact]
     try:
         network.set_weights(rounded)
-        change = float(np.abs(network.predict(probe, verbose=0) - before).max())
+        pairs = zip(outputs(), before, strict=True)
+        change = float(max(np.abs(a - b).max() for a, b in pairs))
     finally:
         network.set_weights(exact)
     half = bool(change <= largest_change)  # False for NaN, too

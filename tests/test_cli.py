@@ -53,6 +53,49 @@ def test_generates_files(entry, tmp_path, capsys):
     np.testing.assert_array_equal(shown, expected)
 
 
+def test_generates_of_classes(entry, tmp_path, capsys):
+    gan = keras_gans.LAPGAN(
+        (10, 10, 1),
+        levels=2,
+        num_classes=3,
+        generator_width=2,
+        discriminator_width=2,
+        base_widths=(4, np.int64(4)),
+    )
+    folder = tmp_path / "my_lapgan"
+    card = keras_gans.save_pretrained(gan, folder)
+    with Image.open(folder / "stages.png") as file:
+        assert file.width < file.height  # two columns, eight rows
+    for file in ("samples.png", "stages.png"):
+        assert f"]({file})" in card.to_markdown()
+
+    def digits(*labels):
+        out = tmp_path / "out"
+        command = ["generate", str(folder), "-n", "3", "--seed", "1"]
+        command += ["--out", str(out), *labels]
+        assert main(command) == 0
+        return [np.asarray(Image.open(out / f"{i:05d}.png")) for i in range(3)]
+
+    in_turn, twos = digits("--labels", "0", "1", "2"), digits("--labels", "2")
+    np.testing.assert_array_equal(in_turn[2], twos[2])
+    assert np.abs(np.subtract(in_turn[1], twos[1], dtype=float)).max() > 0
+    # Without, the classes that a seed draws.
+    drawn = map(str, gan.draw_labels(3, seed=1))
+    np.testing.assert_array_equal(digits("--labels", *drawn), digits())
+    walk = ["interpolate", str(folder), "-n", "2", "--steps", "3"]
+    walk += ["--out", str(tmp_path / "walk"), "--labels", "1"]
+    assert main(walk) == 0
+    capsys.readouterr()
+    for name, labels, words in (
+        (str(folder), ["3"], "from 0 to 2. Received: labels from 3 to 3"),
+        (str(folder), ["0", "1"], "Received: shape=(2,)"),
+        (entry, ["1"], "without classes. Received: [1]"),
+    ):
+        command = ["generate", name, "-n", "3", "--labels", *labels]
+        assert main(command) != 0
+        assert words in capsys.readouterr().err
+
+
 def test_interpolates(entry, tmp_path):
     out = tmp_path / "out"
     command = ["interpolate", entry, "-n", "2", "--steps", "5"]
@@ -84,6 +127,95 @@ def test_trains_on_a_folder_of_pictures(tmp_path, monkeypatch, capsys):
     assert len(list((tmp_path / "runs" / "mine").glob("step_*"))) == 2
 
 
+STAGE1 = """
+model = "stackgan_stage1"
+steps = 2
+batch_size = 4
+[config]
+image_shape = [16, 16, 3]
+generator_width = 2
+discriminator_width = 2
+[data]
+name = "flowers102"
+image_shape = [19, 19, 3]
+"""
+
+STAGE2 = """
+model = "stackgan"
+steps = 2
+batch_size = 4
+[config]
+stage1 = "{stage1}"
+image_shape = [32, 32, 3]
+generator_width = 2
+discriminator_width = 2
+[data]
+name = "flowers102"
+image_shape = [38, 38, 3]
+"""
+
+
+def test_trains_both_stages_on_captions_and_draws_texts(
+    tmp_path, monkeypatch, capsys
+):
+    pytest.importorskip("wordllama", reason="needs the extra `text`")
+    monkeypatch.setenv("KERAS_GANS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    images = images_like({"image_shape": (40, 40, 3)}, n=12)
+    lines = ["image\tcaption"]
+    for i, image in enumerate(keras_gans.images.to_uint8(images)):
+        keras_gans.images.save_png(folder / f"{i}.png", image)
+        lines.append(f"{i}.png\tthis is number {i}")
+    (folder / "captions.tsv").write_text("\n".join(lines))
+
+    (tmp_path / "first.toml").write_text(STAGE1)
+    assert main(["train", "first.toml", "--data", str(folder)]) == 0
+    first = tmp_path / "runs" / "first" / "first"
+    model = keras_gans.load(first)
+    assert model.card.data["text encoder"] == "wordllama, 256 numbers a text"
+    assert model.card.rows[0] == "this is number 0"
+    assert model.card.rows[-1] == "from 9 to 10"
+    assert "1. this is number 0" in (first / "README.md").read_text()
+
+    (tmp_path / "second.toml").write_text(STAGE2.format(stage1=first))
+    assert main(["train", "second.toml", "--data", str(folder)]) == 0
+    second = tmp_path / "runs" / "second" / "second"
+    both = keras_gans.load(second)
+    assert both.card.recipe["config"]["stage1"] == "first"  # and no path
+    texts = ["a red flower", "a yellow flower"]
+    _, sketches = both.generate(2, 0, texts=texts, sketches=True)
+    z = both.draw_latents(4, 0)[:, : model.latent_dim]
+    expected = model.generate(2, texts=texts, latents=z)
+    np.testing.assert_allclose(sketches, expected, atol=0.02)  # in float16
+
+    # Names the entry's own copy of Stage-I, wherever the first one goes.
+    shutil.rmtree(first)
+    line = ["generate", str(second), "-n", "3", "--out", "made", "--texts"]
+    assert main([*line, *texts]) == 0
+    assert len(list((tmp_path / "made").glob("0*.png"))) == 6
+    with Image.open(tmp_path / "made" / "grid.png") as picture:
+        assert picture.size == (3 * 34 - 2, 2 * 34 - 2)  # a row a text
+    line = ["interpolate", str(second), "-n", "1", "--out", "made", "--texts"]
+    assert main([*line, *texts]) == 0
+    capsys.readouterr()
+    for command, words in (
+        (["generate", str(second)], "Expected --texts for"),
+        (["generate", str(second), "--texts", ""], "with words in them"),
+        (["interpolate", str(second), "--texts", "red"], "two texts"),
+        (["generate", "dcgan_mnist", "--texts", "red"], "Expected no --texts"),
+    ):
+        assert main([*command, "--out", "other"]) == 2
+        assert words in capsys.readouterr().err
+        assert not (tmp_path / "other").exists()
+    # Pictures that have no captions.
+    (folder / "captions.tsv").unlink()
+    command = ["train", "first.toml", "--data", str(folder), "--out", "new"]
+    assert main(command) == 2
+    assert "images with captions" in capsys.readouterr().err
+
+
 def test_an_entry_of_private_pictures_tells_no_path(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_GANS_CACHE", str(tmp_path / "cache"))
     folder = tmp_path / "secret" / "pictures"
@@ -106,27 +238,105 @@ def test_an_entry_of_private_pictures_tells_no_path(tmp_path, monkeypatch):
     assert "secret" not in (entry / "recipe.toml").read_text()
 
 
-def test_evaluates_and_writes_the_card(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def digits(tmp_path, monkeypatch):
+    """An entry that says to have been trained on 4,000 digits of 5,000."""
     monkeypatch.chdir(tmp_path)
-    gan = keras_gans.GAN(variant="small")
     keras_gans.save_pretrained(
-        gan, tmp_path / "mine", data={"name": "mnist_5k"}
+        keras_gans.GAN(variant="small"),
+        "mine",
+        data={"name": "mnist_5k", "split": "train[:4000]"},
     )
-    command = ["evaluate", "mine", "--n", "60", "--seeds", "0", "1"]
+    return ["evaluate", "mine", "--n", "60"]
+
+
+TEST = ["--test-split", "train[4000:]"]
+
+
+def test_evaluates_and_writes_the_card(digits, tmp_path, capsys):
+    command = [*digits, *TEST, "--seeds", "0", "1", "--write-card"]
     metrics = ["--metrics", "frechet_distance", "class_histogram"]
-    assert main([*command, *metrics, "--write-card"]) == 0
-    assert "frechet_distance/lenet_mnist " in capsys.readouterr().out
-    rows = json.loads((tmp_path / "mine_metrics.json").read_text())
+    assert main([*command, *metrics]) == 0
+    said = capsys.readouterr().out
+    assert "\nmetric  " in said and "no floor" not in said
+    assert "frechet_distance/lenet_mnist " in said
+    written = json.loads((tmp_path / "mine_metrics.json").read_text())
+    rows = written["metrics"]
     assert rows[0]["name"] == "frechet_distance/lenet_mnist"
     assert rows[0]["deviation"] > 0
     assert rows[0]["protocol"]["seeds"] == [0, 1]
+    assert rows[1]["protocol"]["train"] == "mnist_5k train[:4000] (4000)"
     card = keras_gans.load(tmp_path / "mine").card
     assert card.metrics == rows
+    assert written["model"] == card.name
+    assert written["weights"] == {
+        name: facts["sha256"] for name, facts in card.files.items()
+    }
     shown = (tmp_path / "mine" / "README.md").read_text()
     assert f"| {rows[0]['value']:.4g} ± " in shown
     # Again: figures are replaced, not added.
-    assert main([*command, "--write-card"]) == 0
+    assert main(command) == 0
     assert len(keras_gans.load(tmp_path / "mine").card.metrics) == len(rows)
+    # Of another protocol only by force.
+    capsys.readouterr()
+    before = (tmp_path / "mine" / "card.json").read_text()
+    other = [*command, "--n", "61"]
+    assert main(other) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "generated=60 in the card, 61 now" in said
+    assert (tmp_path / "mine" / "card.json").read_text() == before
+    assert main([*other, "--force"]) == 0
+    named = {m["name"]: m for m in keras_gans.load("mine").card.metrics}
+    assert named[rows[0]["name"]]["protocol"]["generated"] == 61
+    assert named[rows[-1]["name"]]["protocol"]["generated"] == 60
+
+
+def test_reference_in_place_of_the_data(digits, monkeypatch, capsys):
+    assert main([*digits, *TEST, "--save-reference", "new/a.npz"]) == 0
+    with_data = json.loads(Path("mine_metrics.json").read_text())["metrics"]
+    capsys.readouterr()
+    # From now on the data is not at hand.
+    monkeypatch.setattr(keras_gans.datasets, "load", None)
+    assert main([*digits, "--reference", "new/a.npz"]) == 0
+    assert "no floor" in capsys.readouterr().out
+    (row,) = json.loads(Path("mine_metrics.json").read_text())["metrics"]
+    assert row == with_data[0]
+    # Nor does a histogram ask for it, nor for its name.
+    assert main([*digits, "--metrics", "class_histogram"]) == 0
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        ([], "Expected `--test-split`, images that the model was not"),
+        (["--test-split", "train[3999:]"], "not trained on. Received"),
+        (["--test-split", "train[:10]"], "beside 'train[:4000]'"),
+        (["--seeds", "1", "1"], "each once"),
+        (["--n", "1"], "at least 2 samples"),
+        (["--metrics", "parzen", *TEST], "`--validation-split` for parzen"),
+        ([*TEST, "--out", "."], "which is a folder"),
+        ([*TEST, "--out", "mine/card.json/x"], "output folder that can be"),
+        ([*TEST, "--save-reference", "mine"], "which is a folder"),
+        ([*TEST, "--reference", "no.npz"], "No such file or directory"),
+        (["--reference", "a", "--save-reference", "b"], "to read or to write"),
+        ([*TEST, "--classes", "a", "b"], "of a model that translates"),
+    ],
+)
+def test_refused_before_the_model_is_loaded(
+    digits, monkeypatch, arguments, sentence, capsys
+):
+    monkeypatch.setattr(keras_gans, "load", None)
+    assert main([*digits, *arguments]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and sentence in said
+
+
+def test_splits_counted_from_the_end(digits, capsys):
+    apart = ["--metrics", "diversity", "--test-split", "train[-1000:]"]
+    assert main([*digits, *apart]) == 0
+    assert main([*digits, *apart[:-1], "train[-1001:]"]) == 2
+    assert "'train[-1001:]' beside 'train[:4000]'" in capsys.readouterr().err
+    assert main([*digits, *apart, "--train-split", "train[:4001]"]) == 2
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +406,7 @@ def test_measures_translations(translator, monkeypatch, capsys):
     assert asked == [("mobilenet_v1", None)]
     said = capsys.readouterr().out
     assert "frechet_distance AtoB of training B/pooled " in said
-    rows = json.loads(Path("mine_metrics.json").read_text())
+    rows = json.loads(Path("mine_metrics.json").read_text())["metrics"]
     named = {row["name"]: row for row in rows}
     assert len(named) == len(rows) == 2 + 6 + 8
     floor = named["frechet_distance BtoA of training A/pooled"]
@@ -221,7 +431,7 @@ def test_measures_some_translations(translator, monkeypatch):
     small_extractor(monkeypatch)
     command = [*translator, "frechet_distance", "--n", "4", "--seeds", "3"]
     assert main(command) == 0
-    rows = json.loads(Path("mine_metrics.json").read_text())
+    rows = json.loads(Path("mine_metrics.json").read_text())["metrics"]
     assert len(rows) == 4
     assert rows[0]["protocol"]["images of B"] == 4
 
@@ -282,11 +492,21 @@ def test_bad_input_is_one_line(command, sentence, capsys):
 def test_every_command_has_an_example():
     commands = build_parser()._subparsers._group_actions[0].choices
     assert set(commands) == {
-        "list", "card", "generate", "interpolate", "translate", "train",
-        "evaluate", "convert",
+        "list", "card", "generate", "interpolate", "arithmetic", "manifold",
+        "outliers", "translate", "train", "evaluate", "convert",
     }  # fmt: skip
     for name, command in commands.items():
         assert f"example: keras-gans {name}" in command.format_help()
+
+
+def test_the_guide_names_every_option_of_evaluate():
+    commands = build_parser()._subparsers._group_actions[0].choices
+    root = Path(keras_gans.__file__).parents[1]
+    guide = (root / "docs" / "guides" / "evaluation.md").read_text()
+    for action in commands["evaluate"]._actions:
+        for option in action.option_strings:
+            if option not in ("-h", "--help"):
+                assert f"`{option}`" in guide, option
 
 
 def test_runs_as_a_program():

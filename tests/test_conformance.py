@@ -11,9 +11,21 @@ import numpy as np
 import pytest
 
 import keras_gans
+from keras_gans import augment
 from keras_gans.cards import read_card
 from keras_gans.pretrained import ZOO, networks_of
-from tests.conformance import CASES, fit, images_like, made
+from keras_gans.registry import MODELS
+from tests.conformance import (
+    CASES,
+    TINY,
+    drawn,
+    embeddings_like,
+    fit,
+    given,
+    images_like,
+    labels_like,
+    made,
+)
 
 BACKEND = keras.backend.backend()
 
@@ -39,8 +51,27 @@ def case(request):
 def drawing_case(case):
     """Those that draw their own samples."""
     if not hasattr(case[0], "generate"):
-        pytest.skip("it translates images, and draws none")
+        pytest.skip("it makes images of images, and draws none")
     return case
+
+
+@pytest.fixture
+def latent_case(drawing_case):
+    """Those whose samples are of latents alone."""
+    if drawing_case[0].takes_text:
+        pytest.skip("it draws texts; see tests/models")
+    return drawing_case
+
+
+def steps_of(model, n, batch_size, epochs=1):
+    """Training steps of n images."""
+    return epochs * -(-n // (batch_size * model.batches_a_step))
+
+
+def iterations_of(model, name, steps):
+    """Steps that an optimizer has taken after so many training steps."""
+    critic = name == "discriminator_optimizer"
+    return steps * getattr(model, "n_critic", 1) if critic else steps
 
 
 def weights_of(model):
@@ -63,19 +94,28 @@ def test_generates_images_in_range(case):
 
 def test_same_seed_same_samples(drawing_case):
     model, _ = drawing_case
-    many = model.generate(64, seed=3)
-    np.testing.assert_allclose(model.generate(8, seed=3), many[:8], atol=5e-5)
-    small_batches = model.generate(64, seed=3, batch_size=10)
+    many = drawn(model, 64, seed=3)
+    np.testing.assert_allclose(drawn(model, 8, seed=3), many[:8], atol=5e-5)
+    small_batches = drawn(model, 64, seed=3, batch_size=10)
     np.testing.assert_allclose(small_batches, many, atol=5e-5)
-    assert np.abs(model.generate(64, seed=4) - many).max() > 1e-4
-    assert np.abs(model.generate(64) - model.generate(64)).max() > 1e-4
+    seen = 0.01 * np.abs(many).max()  # of a network that knows nothing yet
+    assert np.abs(drawn(model, 64, seed=4) - many).max() > seen
+    assert np.abs(drawn(model, 64) - drawn(model, 64)).max() > seen
 
 
 def inputs_of(model, images, n):
     """What `call` takes, and what the model's own verb makes of it."""
     if model.two_domains:
         return images[:n], model.translate(images[:n])
+    if not hasattr(model, "generate"):
+        return images[:n], model.reconstruct(images[:n])
     z = model.draw_latents(n, seed=0)
+    if model.takes_text:
+        texts = embeddings_like(model, n)
+        return [z, texts], model.generate(1, embeddings=texts, latents=z)
+    if model.takes_labels:
+        labels = labels_like(model, n).astype("int32")
+        return [z, labels], model.generate(latents=z, labels=labels)
     return z, model.generate(latents=z)
 
 
@@ -98,13 +138,14 @@ def test_exports_what_generates(case, tmp_path):
 
 
 @pytest.mark.parametrize("method", ["linear", "spherical", None])
-def test_interpolates_between_its_ends(drawing_case, method):
-    model, images = drawing_case
+def test_interpolates_between_its_ends(latent_case, method):
+    model, images = latent_case
     ends = model.draw_latents(6, seed=1).reshape(2, 3, -1)
-    walks = model.interpolate(steps=5, method=method, latents=ends)
+    asked = {"labels": [0, 1, 2]} if model.takes_labels else {}
+    walks = model.interpolate(steps=5, method=method, latents=ends, **asked)
     assert walks.shape == (3, 5, *images.shape[1:])
     for end, where in ((ends[0], 0), (ends[1], -1)):
-        expected = model.generate(latents=end)
+        expected = model.generate(latents=end, **asked)
         np.testing.assert_allclose(walks[:, where], expected, atol=1e-5)
 
 
@@ -119,9 +160,14 @@ def test_step_is_finite_and_moves_every_network(case):
     for name, network in networks.items():
         after = weights_of(network)
         assert all(np.isfinite(w).all() for w in after), name
+        stage1 = [part for part in network.layers if part.name == "stage1_g"]
+        frozen = {id(w) for part in stage1 for w in part.weights}
         moved = [
             np.abs(a - b).max() > 0
-            for a, b in zip(before[name], after, strict=True)
+            for a, b, w in zip(
+                before[name], after, network.weights, strict=True
+            )
+            if id(w) not in frozen
         ]
         assert sum(moved) >= len(moved) - 1, name
 
@@ -131,24 +177,74 @@ def test_average_follows_and_is_what_samples(drawing_case):
     if model.ema_generator is None:
         pytest.skip("this configuration keeps no average")
     start = weights_of(model.generator)
-    model.fit(images[:8], batch_size=8, verbose=0)  # one step
+    fit(model, images[:8], batch_size=8, verbose=0)  # one step
     raw, average = weights_of(model.generator), weights_of(model.ema_generator)
+    # The last one, a bias, moved before the step; moving statistics are those
+    # of the average's own batches.
     adapted = 1 if getattr(model, "variant", "") == "paper" else 0
-    for a, b, c in list(
-        zip(average, start, raw, strict=True)
-    )[
-        : len(raw)
-        - adapted  # the last one, a bias, moved before the step
+    names = [w.path for w in model.ema_generator.weights]
+    for name, a, b, c in list(zip(names, average, start, raw, strict=True))[
+        : len(raw) - adapted
     ]:
+        if "moving_" in name:
+            continue
         expected = model.ema_decay * b + (1 - model.ema_decay) * c
         np.testing.assert_allclose(a, expected, atol=1e-6)
+    assert not model.ema_generator.trainable_variables
     model.generator.set_weights([w + 0.1 for w in raw])
-    z = model.draw_latents(4, seed=0)
-    made = model.generate(latents=z)
+    z, made = inputs_of(model, images, 4)
     expected = keras.ops.convert_to_numpy(model.ema_generator(z))
     np.testing.assert_allclose(made, expected, atol=1e-5)
     raw_images = keras.ops.convert_to_numpy(model.generator(z))
     assert np.abs(made - raw_images).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, kind in MODELS.items() if hasattr(kind, "judge")]
+)
+def test_augmentation_is_all_that_discriminators_see(name, monkeypatch):
+    """Where T gives noise no loss of an adversary depends on any image."""
+
+    def noise(x, seed):
+        return x * 0 + keras.random.uniform(keras.ops.shape(x), seed=seed)
+
+    monkeypatch.setitem(augment.AUGMENTATIONS, "color", noise)
+    config = TINY[name] | {"augment": "color"}
+    config.pop("ema_decay", None)  # an average would be what `made` shows
+    model = keras_gans.create(name, **config)
+    model.compile(**{p: keras.optimizers.SGD(0.0) for p in model.players})
+    states = [np.array(state) for state in model.random_states]
+
+    def losses(images):
+        for state, value in zip(model.random_states, states, strict=True):
+            state.assign(value)
+        keras.utils.set_random_seed(0)
+        history = fit(model, images, batch_size=8, verbose=0).history
+        names = [k for k in history if k.startswith(("d_loss", "g_loss"))]
+        assert len(names) >= 2
+        return [history[k][0] for k in sorted(names)]
+
+    images = images_like(config)
+    first = losses(images)
+    np.testing.assert_allclose(losses(-images), first, atol=1e-6)
+    before = made(model, 4)
+    for network in networks_of(model):
+        if network.name.startswith("generator"):
+            disturb(network)
+    if before.any():  # one so small may have no unit that is alive
+        assert np.abs(made(model, 4) - before).max() > 1e-4
+    np.testing.assert_allclose(losses(images), first, atol=1e-6)
+
+
+def disturb(generator):
+    """Add to the last weights of a generator, and of each level's within."""
+    layers = [layer for layer in generator.layers if layer.trainable_weights]
+    levels = [p for p in layers if p.name.startswith("generator")]
+    for level in levels:
+        disturb(level)
+    if not levels:
+        weight = layers[-1].trainable_weights[-1]
+        weight.assign(weight + 0.5)
 
 
 def test_config_round_trip(case):
@@ -169,24 +265,31 @@ def test_resumes_bit_equal_from_a_keras_file(case, tmp_path):
     for name in model.players:
         ours, theirs = getattr(model, name), getattr(twin, name)
         assert ours is not theirs
-        assert int(ours.iterations) == int(theirs.iterations) == 6
+        steps = steps_of(model, len(images), 8, epochs=2)
+        expected = iterations_of(model, name, steps)
+        assert int(ours.iterations) == int(theirs.iterations) == expected
         assert_equal(
             [np.array(v) for v in ours.variables],
             [np.array(v) for v in theirs.variables],
         )
     for run in (model, twin):
+        keras.utils.set_random_seed(0)  # of the order of two domains
         fit(run, images, batch_size=8, epochs=2, verbose=0, shuffle=False)
     assert_equal(weights_of(model), weights_of(twin))
 
 
-def test_fit_reads_every_kind_of_data_alike(drawing_case):
-    model, images = drawing_case
-    kinds = [images, Batches(images, 8)]
+def test_fit_reads_every_kind_of_data_alike(latent_case):
+    model, images = latent_case
+    images = images[:21]  # the last batch is ragged
+    whole = given(model, images)
+    kinds = [None, Batches(*whole, batch_size=8)]
     if BACKEND == "tensorflow":
         import tensorflow as tf
 
-        kinds.append(tf.data.Dataset.from_tensor_slices(images).batch(8))
-        kinds.append(tf.data.Dataset.from_tensors(images).unbatch().batch(8))
+        plain = whole if model.takes_labels else images
+        slices = tf.data.Dataset.from_tensor_slices(plain)
+        uncounted = tf.data.Dataset.from_tensors(plain).unbatch()
+        kinds += [slices.batch(8), uncounted.batch(8)]
     start = weights_of(model)
     states = [np.array(s) for s in model.random_states]
     results = []
@@ -195,27 +298,36 @@ def test_fit_reads_every_kind_of_data_alike(drawing_case):
         twin.set_weights(start)
         for state, value in zip(twin.random_states, states, strict=True):
             state.assign(value)
-        if getattr(model, "variant", None) == "paper":
+        if not twin.is_adapted():
             twin.adapt(images)  # `fit` adapts to arrays only
-        batch_size = 8 if data is images else None
-        twin.fit(data, batch_size=batch_size, verbose=0, shuffle=False)
-        assert int(twin.optimizer.iterations) == 3
+        how = {"verbose": 0, "shuffle": False}
+        if data is None:
+            twin.fit(*whole, batch_size=8, **how)
+        else:
+            twin.fit(data, **how)
+        for name in model.players:
+            expected = iterations_of(model, name, steps_of(model, 21, 8))
+            assert int(getattr(twin, name).iterations) == expected
         results.append(weights_of(twin))
     for other in results[1:]:
         for a, b in zip(results[0], other, strict=True):
-            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-4)
+            # Adam makes a step of its own out of the rounding of a zero.
+            assert np.isclose(a, b, rtol=1e-5, atol=1e-6).mean() > 0.999
 
 
 class Batches(keras.utils.PyDataset):
-    def __init__(self, images, batch_size):
+    def __init__(self, *arrays, batch_size):
         super().__init__()
-        self.images, self.batch_size = images, batch_size
+        self.arrays, self.batch_size = arrays, batch_size
 
     def __len__(self):
-        return -(-len(self.images) // self.batch_size)
+        return -(-len(self.arrays[0]) // self.batch_size)
 
     def __getitem__(self, i):
-        return self.images[i * self.batch_size : (i + 1) * self.batch_size]
+        rows = slice(i * self.batch_size, (i + 1) * self.batch_size)
+        batch = tuple(array[rows] for array in self.arrays)
+        return batch if len(batch) > 1 else batch[0]
 
 
 def test_xla_is_off_on_cpu(case):
@@ -251,7 +363,7 @@ def test_mixed_precision(name, policy, case, tmp_path):
         )
         assert scaled == (name == "mixed_float16")
     # Reported losses are unscaled: a factor of 2^15 would show.
-    assert all(np.max(np.abs(v)) < 100 for v in history.values())
+    assert all(np.max(np.abs(v)) < 2000 for v in history.values())
 
     model.save(tmp_path / "run.keras")
     assert keras.config.dtype_policy().name == "float32"

@@ -77,6 +77,49 @@ def test_labels_for_a_model_that_takes_none(gan):
     assert_refused(gan, sentence, Batches(GOOD, np.zeros(12)))
 
 
+@pytest.fixture
+def conditional():
+    """A model of three classes."""
+    gan = keras_gans.LAPGAN(
+        (10, 10, 1),
+        levels=2,
+        num_classes=3,
+        generator_width=2,
+        discriminator_width=2,
+        base_widths=(4, 4),
+    )
+    gan.compile()
+    return gan
+
+
+def test_labels_of_every_kind_of_data(conditional):
+    """Found before anything moves, wherever they come from."""
+    images = np.zeros((12, 10, 10, 1), np.float32)
+    good, bad = np.arange(12) % 3, np.arange(12) % 4
+    missing = "Expected .images, labels.: LAPGAN is conditional.*no labels"
+    assert_refused(conditional, missing, images)
+    assert_refused(conditional, missing, Batches(images))
+    beyond = "an integer from 0 to 2. Received: labels from 0 to 3"
+    assert_refused(conditional, beyond, images, bad)
+    assert_refused(conditional, beyond, Batches(images, bad))
+    real = "Received: an array of float32.*astype"
+    assert_refused(conditional, real, images, good.astype(np.float32))
+    if keras.backend.backend() != "tensorflow":
+        return
+    import tensorflow as tf
+
+    def dataset(labels):
+        whole = tf.data.Dataset.from_tensor_slices((images, labels))
+        return whole.batch(4)
+
+    assert_refused(conditional, beyond, dataset(bad))
+    late = np.where(np.arange(12) == 11, 3, good)
+    words = "labels from 0 to 2. Received: others in a later batch"
+    with pytest.raises(ValueError, match=words):
+        conditional.fit(dataset(late), verbose=0)
+    conditional.fit(dataset(good), verbose=0)
+
+
 def test_nothing_at_all(gan):
     assert_refused(gan, "Received: x=None")
     assert_refused(gan, "np.stack", list(GOOD))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_gans.layers import Dropout, Maxout
+from keras_gans.layers import Conv2D, Dropout, Maxout
 
 
 def test_maxout_is_the_largest_affine_map():
@@ -58,4 +58,79 @@ def test_both_load_in_a_keras_file(tmp_path):
     data = np.ones((2, 4), dtype="float32")
     np.testing.assert_array_equal(
         ops.convert_to_numpy(model(data)), ops.convert_to_numpy(twin(data))
+    )
+
+
+@pytest.mark.parametrize("n", [1, 3])
+@pytest.mark.parametrize(
+    "size, channels, filters, options",
+    [
+        (3, 33, 5, {}),  # gathered, of a single image
+        (7, 20, 3, {}),  # scattered
+        (4, 40, 1, {}),  # scattered, derivatives too
+        (7, 3, 6, {}),
+        (3, 33, 5, {"strides": 2}),
+        (3, 33, 5, {"padding": "same"}),
+        (3, 33, 5, {"dilation_rate": 2}),
+    ],
+)
+def test_convolution_is_keras_own(n, size, channels, filters, options):
+    """Outputs, both derivatives, and the derivative of one."""
+    from keras_gans.backend import gradient, vjp
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(n, 11, 9, channels)).astype("float32")
+    x = ops.convert_to_tensor(x)
+    ours = Conv2D(filters, size, **options)
+    theirs = keras.layers.Conv2D(filters, size, **options)
+    for layer in (ours, theirs):
+        layer.build(x.shape)
+    ours.set_weights(theirs.get_weights())
+
+    results = []
+    for layer in (ours, theirs):
+
+        def loss(layer=layer):
+            y = layer(x)
+            slopes = gradient(lambda x: ops.sin(layer(x)), x)
+            return ops.sum(ops.sin(y)) + ops.sum(ops.square(slopes))
+
+        value, pullback = vjp(loss, layer.trainable_variables)
+        slopes = gradient(lambda x, layer=layer: ops.sin(layer(x)), x)
+        one = ops.ones((), dtype=value.dtype)
+        results.append([layer(x), value, slopes, *pullback(one)])
+    for a, b in zip(*results, strict=True):
+        a, b = ops.convert_to_numpy(a), ops.convert_to_numpy(b)
+        np.testing.assert_allclose(a, b, atol=1e-4 * np.abs(b).max())
+
+
+@pytest.mark.parametrize("filters", [1, 3, 8])
+def test_convolution_in_a_graph_keeps_the_shape(filters):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("graphs are TensorFlow's")
+    import tensorflow as tf
+
+    layer = Conv2D(filters, 3)
+    layer.build((None, None, None, 40))
+    for shape in ((None, 9, 8, 40), (1, 9, 8, 40), (None, None, None, 40)):
+        run = tf.function(layer, input_signature=[tf.TensorSpec(shape)])
+        n, h, w, _ = shape
+        expected = [n, h and h - 2, w and w - 2, filters]
+        found = run.get_concrete_function().structured_outputs.shape
+        assert found.as_list() == expected
+        assert run(np.ones((1, 9, 8, 40))).shape == (1, 7, 6, filters)
+
+
+def test_convolution_under_half_precision(policy):
+    policy("mixed_bfloat16")
+    layer = Conv2D(3, 3)
+    x = np.random.default_rng(0).normal(size=(1, 8, 8, 40)).astype("float32")
+    y = layer(x)
+    assert keras.backend.standardize_dtype(y.dtype) == "bfloat16"
+    kernel, bias = (ops.cast(w, "float32") for w in layer.weights)
+    expected = ops.conv(x, kernel) + bias
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(ops.cast(y, "float32")),
+        ops.convert_to_numpy(expected),
+        atol=0.05,
     )

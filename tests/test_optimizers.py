@@ -47,9 +47,42 @@ def test_momentum_grows_by_epochs():
         np.testing.assert_allclose(numpy(w), weight, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("start", [0.0, 0.5])
+def test_dampened_momentum_is_torch_7s(start):
+    """`optim.sgd` written out, with momentum from 0 on, and from 0.5."""
+    w = keras.Variable(np.float32([1.0, -2.0]))
+    optimizer = MomentumSGD(
+        0.1,
+        start,
+        final_momentum=0.6,
+        saturate=3,
+        steps_per_epoch=2,
+        dampened=True,
+    )
+    optimizer.build([w])
+    weight, velocity = np.array([1.0, -2.0]), None
+    for step in range(9):
+        momentum = start + (0.6 - start) * min(step // 2 / 2, 1.0)
+        gradient = np.cos(step) + weight
+        change = gradient
+        if momentum != 0:
+            if velocity is None:
+                velocity = gradient
+            else:
+                velocity = momentum * velocity + (1 - momentum) * gradient
+            change = velocity
+        weight = weight - 0.1 * change
+        optimizer.apply([ops.convert_to_tensor(gradient, "float32")], [w])
+        np.testing.assert_allclose(numpy(w), weight, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     "optimizer",
-    [MomentumSGD(GeometricDecay(), saturate=9), MomentumSGD(0.3)],
+    [
+        MomentumSGD(GeometricDecay(), saturate=9),
+        MomentumSGD(0.3),
+        MomentumSGD(0.02, dampened=True),
+    ],
 )
 def test_config_round_trip(optimizer):
     config = keras.optimizers.serialize(optimizer)

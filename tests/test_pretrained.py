@@ -533,5 +533,7 @@ def test_every_digit_is_made_about_as_often(name):
     lenet = keras_gans.metrics.extractor("lenet_mnist")
     _, logits = lenet([model.generate(2000, seed=1)])
     counts = np.bincount(logits.argmax(axis=1), minlength=10)
-    # 2 over 50,000 samples, by the cards; more here, where chance adds to it.
-    assert counts.max() < 2.3 * counts.min(), counts.tolist()
+    # By the cards, over 50,000 samples: 1.4 dcgan_mnist, 2.1 gan_mnist, and 2.7
+    # lapgan_mnist, which was trained for an hour. Chance adds to it here.
+    most = {"dcgan_mnist": 1.8, "gan_mnist": 2.5}.get(name, 3.5)
+    assert counts.max() < most * counts.min(), counts.tolist()

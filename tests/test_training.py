@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from keras_gans import registry, training
-from keras_gans.datasets import ImageData, unpaired
+from keras_gans.datasets import CaptionedData, ImageData, unpaired
 from keras_gans.recipes import Recipe
-from tests.conformance import CASES, images_like
+from tests.conformance import CASES, embeddings_like, images_like
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -38,9 +38,23 @@ def tiny(case, **changes):
 def toy(recipe):
     from keras_gans.images import to_uint8
 
-    data = ImageData("toy", to_uint8(images_like(recipe.config, n=20)))
+    classes = recipe.config.get("num_classes")
+    labels = np.arange(20) % classes if classes else None
+    data = ImageData("toy", to_uint8(images_like(recipe.config, n=20)), labels)
     if registry.MODELS[recipe.model].two_domains:
         return unpaired(data, data.part(slice(13)), "toy")
+    if registry.MODELS[recipe.model].takes_text:
+        vectors = embeddings_like(
+            registry.create(recipe.model, **recipe.config)
+        )
+        return CaptionedData(
+            "toy",
+            data.images,
+            np.arange(20) % 4,
+            captions=tuple((f"number {i}",) for i in range(20)),
+            embeddings=tuple(vectors[i : i + 1] for i in range(20)),
+            encoder="letters",
+        )
     return data
 
 
@@ -63,6 +77,20 @@ def assert_equal(first, second):
 
 def final(out):
     return keras.saving.load_model(training.saves(out)[-1])
+
+
+def test_labels_that_do_not_fit_leave_nothing(tmp_path):
+    recipe = tiny("lapgan-classes")
+    data = toy(recipe)
+    for labels, words in (
+        (None, "images with labels for lapgan.*'toy', which has none"),
+        (np.arange(20) % 7, "from 0 to 2.*labels up to 6. Set num_classes=7"),
+    ):
+        wrong = ImageData("toy", data.images, labels)
+        with pytest.raises(ValueError, match=words):
+            training.train(recipe, tmp_path / "run", wrong, verbose=0)
+        assert not list((tmp_path / "run").iterdir())
+    training.train(recipe, tmp_path / "run", data, verbose=0)
 
 
 def test_a_run_leaves_saves_samples_and_a_log(tmp_path):

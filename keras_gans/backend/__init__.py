@@ -9,9 +9,10 @@ on every backend.
 - `minimize_jointly`: one simultaneous step of several players.
 - `vjp`: a forward pass kept, so that two players can share it.
 - `gradient`: derivative with respect to an input, itself differentiable.
-- `portable`: the decorator of every `train_step`.
+- `portable`: the decorator of every `train_step` and `test_step`.
 - `SeedGenerator`: noise that differs from replica to replica.
 - `inference`: a network as a compiled function of NumPy arrays.
+- `convolution`: without stride and padding, as each computes it fastest.
 
 Each backend is one file with the same functions: `tensorflow.py` is the
 reference, `jax.py` and `torch.py` follow it.
@@ -36,6 +37,7 @@ else:
         "'tensorflow', 'jax' or 'torch' before Keras is imported."
     )
 
+convolution = engine.convolution
 gradient = engine.gradient
 inference = engine.inference
 num_replicas = engine.num_replicas
@@ -58,15 +60,26 @@ def vjp(fn: Callable, variables: Sequence[keras.Variable]) -> tuple:
     ```
 
     Args:
-        fn: Function of no arguments that returns one tensor.
+        fn: Function of no arguments that returns a tensor, or a tuple of them.
         variables: The `keras.Variable`s to which `pullback` carries a gradient.
 
     Returns:
         `(output, pullback)`. `pullback(cotangent)` maps a gradient with respect
-        to `output` to a list of gradients with respect to `variables`.
+        to `output`, a list of them where it is a tuple, to a list of gradients
+        with respect to `variables`.
     """
-    output, _, pullback = engine.vjp(lambda: ((fn(),), None), variables)
-    return output[0], lambda cotangent: pullback([cotangent])
+    several = False
+
+    def outputs_fn():
+        nonlocal several
+        output = fn()
+        several = isinstance(output, tuple)
+        return output if several else (output,), None
+
+    outputs, _, pullback = engine.vjp(outputs_fn, variables)
+    if several:
+        return tuple(outputs), pullback
+    return outputs[0], lambda cotangent: pullback([cotangent])
 
 
 def minimize(
@@ -85,7 +98,8 @@ def minimize(
     Args:
         loss_fn: Function that returns the scalar loss, or `(loss, aux)` with
             whatever else the step needs later. On JAX nothing else leaves the
-            function. It takes no argument, or, with `through`, the output.
+            function. It takes no argument, or, with `through`, the output; of
+            a tuple each part as an argument.
         optimizer: The Keras optimizer, built for exactly `variables`.
         variables: The `keras.Variable`s that move.
         through: What `vjp` returned for `variables`. `loss_fn` is then
@@ -99,9 +113,12 @@ def minimize(
         gradients = pullback([_first_cotangent(optimizer, loss)])
     else:
         output, to_variables = through
-        (loss,), aux, pullback = engine.vjp(_one_loss(loss_fn), inputs=[output])
-        (to_output,) = pullback([_first_cotangent(optimizer, loss)])
-        gradients = to_variables(to_output)
+        several = isinstance(output, tuple)
+        (loss,), aux, pullback = engine.vjp(
+            _one_loss(loss_fn), inputs=output if several else (output,)
+        )
+        to_outputs = pullback([_first_cotangent(optimizer, loss)])
+        gradients = to_variables(to_outputs if several else to_outputs[0])
     engine.apply(optimizer, gradients, variables)
     return loss, aux
 

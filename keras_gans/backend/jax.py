@@ -102,31 +102,32 @@ def gradient(fn: Callable, x: jax.Array) -> jax.Array:
     return pullback([keras.ops.ones((), dtype=x.dtype)])[0]
 
 
-def portable(train_step: Callable) -> Callable:
-    """Turn `train_step(self, data)` into Keras's stateless form for JAX."""
+def portable(step: Callable) -> Callable:
+    """Turn a step `(self, data)` into Keras's stateless form for JAX."""
 
-    @functools.wraps(train_step)
-    def stateless_train_step(self, state, data):
-        groups = (
+    @functools.wraps(step)
+    def stateless_step(self, state, data):
+        groups = [
             self.trainable_variables,
             self.non_trainable_variables,
-            self.optimizer.variables,
             self.metrics_variables,
-        )
+        ]
+        if len(state) == 4:  # of training
+            groups.insert(2, self.optimizer.variables)
         mapping = [
             (variable, value)
             for variables, values in zip(groups, state, strict=True)
             for variable, value in zip(variables, values, strict=True)
         ]
         with Scope(mapping) as scope:
-            logs = train_step(self, data)
+            logs = step(self, data)
         new_state = tuple(
             [scope.get_current_value(variable) for variable in variables]
             for variables in groups
         )
         return logs, new_state
 
-    return stateless_train_step
+    return stateless_step
 
 
 def num_replicas() -> int:
@@ -167,3 +168,8 @@ def inference(network: keras.Model) -> Callable[..., np.ndarray]:
             *x,
         )
     )
+
+
+def convolution(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Convolve `[n, h, w, c]` with `[kh, kw, c, filters]`, unpadded."""
+    return keras.ops.conv(x, kernel, padding="valid")

@@ -1,5 +1,6 @@
 """TensorFlow: the reference engine, and the one that distributes."""
 
+import functools
 from collections.abc import Callable, Sequence
 
 import keras
@@ -53,9 +54,9 @@ def gradient(fn: Callable, x: tf.Tensor) -> tf.Tensor:
     return tape.gradient(total, x)
 
 
-def portable(train_step: Callable) -> Callable:
-    """Mark a `train_step(self, data)`; TensorFlow runs it as it is."""
-    return train_step
+def portable(step: Callable) -> Callable:
+    """Mark a step `(self, data)`; TensorFlow runs it as it is."""
+    return step
 
 
 def num_replicas() -> int:
@@ -75,12 +76,102 @@ def synchronize(model: keras.Model) -> None:
 
 def inference(network: keras.Model) -> Callable[..., np.ndarray]:
     """Compile `network(x, training=False)` as a function of NumPy arrays."""
+    from keras_gans.layers import Conv2D  # it imports this package
 
-    # One trace for every batch size.
-    signature = [tf.TensorSpec(x.shape, x.dtype) for x in network.inputs]
-
-    @tf.function(input_signature=signature)
     def call(*x):
         return network(x if len(x) > 1 else x[0], training=False)
 
-    return lambda *x: call(*x).numpy()
+    # One trace for every batch size, and one for a single image where that has
+    # a faster form. TensorFlow counts traces by the code of a function, and
+    # would warn of many networks as of one that is traced often: a partial has
+    # no code of its own.
+    def traced(n):
+        signature = [
+            tf.TensorSpec((n, *x.shape[1:]), x.dtype) for x in network.inputs
+        ]
+        return tf.function(functools.partial(call), input_signature=signature)
+
+    several = one = traced(None)
+    if any(isinstance(layer, Conv2D) for layer in network.layers):
+        one = traced(1)
+    return lambda *x: (one if len(x[0]) == 1 else several)(*x).numpy()
+
+
+def convolution(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """Convolve `[n, h, w, c]` with `[kh, kw, c, filters]`, unpadded.
+
+    On CPUs `tf.nn.conv2d` runs one image on one core, and pads few filters to
+    16. Matrix products have all cores and no padding; they pay for the memory
+    through which taps are gathered, or scattered.
+    """
+    x, kernel = tf.convert_to_tensor(x), tf.convert_to_tensor(kernel)
+    height, width, channels, filters = kernel.shape
+    full = x.dtype in (tf.float32, tf.float64)
+    if not full or tf.config.list_logical_devices("GPU"):
+        return tf.nn.conv2d(x, kernel, 1, "VALID")
+    if height * width * filters < channels:
+        y = _scattered(x, kernel)
+    elif filters <= 4:
+        y = _convolution_by(_scattered)(x, kernel)
+    elif x.shape[0] == 1 and height * width <= 9 and channels >= 32:
+        y = _convolution_by(_gathered)(x, kernel)
+    else:
+        return tf.nn.conv2d(x, kernel, 1, "VALID")
+    n, *sides, _ = x.shape  # what is known of them
+    sides = [
+        side and side - size + 1
+        for side, size in zip(sides, (height, width), strict=True)
+    ]
+    y.set_shape((n, *sides, filters))
+    return y
+
+
+def _convolution_by(forward: Callable) -> Callable:
+    """A convolution done by `forward`, with the derivatives of `tf.nn`'s."""
+
+    @tf.custom_gradient
+    def convolve(x, kernel):
+        def pullback(dy):
+            dx = tf.nn.conv2d_transpose(dy, kernel, tf.shape(x), 1, "VALID")
+            dkernel = tf.raw_ops.Conv2DBackpropFilter(
+                input=x,
+                filter_sizes=tf.shape(kernel),
+                out_backprop=dy,
+                strides=[1, 1, 1, 1],
+                padding="VALID",
+            )
+            return dx, dkernel
+
+        return forward(x, kernel), pullback
+
+    return convolve
+
+
+def _gathered(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """A product of all taps side by side."""
+    height, width, channels, filters = kernel.shape
+    rows, columns = tf.shape(x)[1] - height + 1, tf.shape(x)[2] - width + 1
+    taps = [
+        x[:, i : i + rows, j : j + columns]
+        for i in range(height)
+        for j in range(width)
+    ]
+    flat = tf.reshape(tf.concat(taps, -1), (-1, height * width * channels))
+    y = tf.matmul(flat, tf.reshape(kernel, (-1, filters)))
+    return tf.reshape(y, (tf.shape(x)[0], rows, columns, filters))
+
+
+def _scattered(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """A product with all taps at each pixel, then a sum of shifted planes."""
+    height, width, channels, filters = kernel.shape
+    rows, columns = tf.shape(x)[1] - height + 1, tf.shape(x)[2] - width + 1
+    taps = tf.reshape(tf.transpose(kernel, (2, 0, 1, 3)), (channels, -1))
+    y = tf.matmul(tf.reshape(x, (-1, channels)), taps)
+    y = tf.reshape(y, (*tf.unstack(tf.shape(x)[:3]), height, width * filters))
+    y = tf.add_n([y[:, i : i + rows, :, i] for i in range(height)])
+    return tf.add_n(
+        [
+            y[:, :, j : j + columns, j * filters : (j + 1) * filters]
+            for j in range(width)
+        ]
+    )

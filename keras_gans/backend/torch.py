@@ -56,9 +56,9 @@ def gradient(fn: Callable, x: torch.Tensor) -> torch.Tensor:
         return torch.autograd.grad(fn(x).sum(), x, create_graph=True)[0]
 
 
-def portable(train_step: Callable) -> Callable:
-    """Mark a `train_step(self, data)`; PyTorch runs it as it is."""
-    return train_step
+def portable(step: Callable) -> Callable:
+    """Mark a step `(self, data)`; PyTorch runs it as it is."""
+    return step
 
 
 def num_replicas() -> int:
@@ -82,3 +82,8 @@ def inference(network: keras.Model) -> Callable[..., np.ndarray]:
             return keras.ops.convert_to_numpy(network(x, training=False))
 
     return call
+
+
+def convolution(x: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+    """Convolve `[n, h, w, c]` with `[kh, kw, c, filters]`, unpadded."""
+    return keras.ops.conv(x, kernel, padding="valid")

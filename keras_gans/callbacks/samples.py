@@ -1,11 +1,14 @@
 """Callbacks that show a generator learning."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
 from keras_gans import backend
+from keras_gans.arguments import check_counts
 from keras_gans.files import writable_folder
 from keras_gans.images import grid, save_gif, save_png
 
@@ -22,6 +25,7 @@ class SampleGrid(keras.callbacks.Callback):
         seed: Of the latents.
         every: Epochs between pictures.
         scale: Whole number by which each pixel is enlarged.
+        texts: For a model of texts, what to draw: n images of each.
 
     Raises:
         ValueError: If the folder cannot be written, or a number is not
@@ -30,7 +34,10 @@ class SampleGrid(keras.callbacks.Callback):
     Example:
 
     ```python
-    gan.fit(images, epochs=10, callbacks=[SampleGrid("samples")])
+    images, labels = keras_gans.datasets.mnist_5k()
+    gan = keras_gans.GAN(variant="small")
+    pictures = keras_gans.callbacks.SampleGrid("samples")
+    gan.fit(images, epochs=2, callbacks=[pictures])
     ```
     """
 
@@ -41,24 +48,24 @@ class SampleGrid(keras.callbacks.Callback):
         seed: int = 0,
         every: int = 1,
         scale: int = 1,
+        texts: Sequence[str] | None = None,
     ):
         super().__init__()
-        check_positive(n=n, every=every, scale=scale)
+        check_counts(n=n, every=every, scale=scale)
         self.folder = writable_folder(folder)
         self.n = n
         self.seed = seed
+        self.texts = texts
         self.every = every
         self.scale = scale
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        check_generates(self.model)
-        check_channels(self.model)
+        check_draws(self.model, self.texts)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         if (epoch + 1) % self.every == 0:
             path = self.folder / f"epoch_{epoch + 1:04d}.png"
-            images = self.model.generate(self.n, seed=self.seed)
-            save_png(path, grid(images), self.scale)
+            save_png(path, samples_of(self), self.scale)
 
 
 class TrainingGIF(keras.callbacks.Callback):
@@ -74,6 +81,7 @@ class TrainingGIF(keras.callbacks.Callback):
             the interval doubles, so a long run costs no more than a short one.
         seconds: How long a frame is shown.
         scale: Whole number by which each pixel is enlarged.
+        texts: For a model of texts, what to draw: n images of each.
 
     Raises:
         ValueError: If the folder cannot be written, a number is not positive,
@@ -82,7 +90,10 @@ class TrainingGIF(keras.callbacks.Callback):
     Example:
 
     ```python
-    gan.fit(images, callbacks=[TrainingGIF("digits.gif", every=20)])
+    images, labels = keras_gans.datasets.mnist_5k()
+    gan = keras_gans.GAN(variant="small")
+    film = keras_gans.callbacks.TrainingGIF("digits.gif", every=20)
+    gan.fit(images, callbacks=[film])
     ```
     """
 
@@ -95,9 +106,10 @@ class TrainingGIF(keras.callbacks.Callback):
         max_frames: int = 100,
         seconds: float = 0.1,
         scale: int = 1,
+        texts: Sequence[str] | None = None,
     ):
         super().__init__()
-        check_positive(n=n, every=every, scale=scale)
+        check_counts(n=n, every=every, scale=scale)
         if max_frames < 2:
             raise ValueError(
                 "Expected `max_frames` of at least 2. Received: "
@@ -113,6 +125,7 @@ class TrainingGIF(keras.callbacks.Callback):
         writable_folder(self.path.parent)
         self.n = n
         self.seed = seed
+        self.texts = texts
         self.every = every
         self.interval = every  # doubles in a long run
         self.max_frames = max_frames
@@ -122,8 +135,7 @@ class TrainingGIF(keras.callbacks.Callback):
         self.steps = 0
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        check_generates(self.model)
-        check_channels(self.model)
+        check_draws(self.model, self.texts)
         self.interval = self.every
         self.frames = [self.frame()]
         self.steps = 0
@@ -143,17 +155,15 @@ class TrainingGIF(keras.callbacks.Callback):
 
     def frame(self) -> np.ndarray:
         """The samples as they are now, uint8."""
-        return grid(self.model.generate(self.n, seed=self.seed))
+        return samples_of(self)
 
 
-def check_positive(**numbers: int) -> None:
-    """Raise a `ValueError` that names a number that is none, or below 1."""
-    for name, number in numbers.items():
-        if not isinstance(number, (int, np.integer)) or number < 1:
-            raise ValueError(
-                f"Expected `{name}` as a positive integer. Received: "
-                f"{name}={number!r}. Leave it out for the default."
-            )
+def samples_of(callback: SampleGrid | TrainingGIF) -> np.ndarray:
+    """A grid of the samples that a callback shows; of texts a row each."""
+    model, n, seed = callback.model, callback.n, callback.seed
+    if callback.texts is None:
+        return grid(model.generate(n, seed=seed))
+    return grid(model.generate(n, seed=seed, texts=callback.texts), columns=n)
 
 
 def check_generates(model: keras.Model) -> None:
@@ -164,6 +174,26 @@ def check_generates(model: keras.Model) -> None:
             f"Received: {type(model).__name__}. One that translates is shown "
             "by `TranslationGrid`."
         )
+
+
+def check_draws(model: keras.Model, texts: Any) -> None:
+    """Raise a `ValueError` unless a callback can draw a model's samples.
+
+    Args:
+        model: What is trained.
+        texts: That the callback was given to draw, or None.
+    """
+    check_generates(model)
+    check_channels(model)
+    if model.takes_text != (texts is not None):
+        raise ValueError(
+            f"Expected {'texts to draw' if model.takes_text else 'no texts'} "
+            f"for a {type(model).__name__}. Received: texts={texts!r:.60}. "
+            "Pass texts=['a red flower'] to the callback of a model of texts, "
+            "and to no other."
+        )
+    if texts is not None:
+        model.encode(texts)  # what is wrong is found before the first step
 
 
 def check_channels(model: keras.Model) -> None:

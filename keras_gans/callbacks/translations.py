@@ -6,10 +6,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_gans.callbacks.samples import check_channels, check_positive
+from keras_gans.arguments import check_counts
+from keras_gans.callbacks.samples import check_channels
 from keras_gans.datasets.unpaired import unpaired
 from keras_gans.files import writable_folder
-from keras_gans.images import grid, save_png
+from keras_gans.images import save_png
 from keras_gans.inputs import check_translatable
 
 
@@ -53,7 +54,7 @@ class TranslationGrid(keras.callbacks.Callback):
         scale: int = 1,
     ):
         super().__init__()
-        check_positive(n=n, every=every, scale=scale)
+        check_counts(n=n, every=every, scale=scale)
         data = unpaired(a, b)
         self.images = {
             "AtoB": data.a.part(slice(n)).arrays()[0],
@@ -81,14 +82,4 @@ class TranslationGrid(keras.callbacks.Callback):
 
     def picture(self) -> np.ndarray:
         """The translations as they are now, uint8."""
-        triples = []
-        for (there, images), back in zip(
-            self.images.items(), reversed(self.images), strict=True
-        ):
-            made = self.model.translate(images, there)
-            triple = [images, made, self.model.translate(made, back)]
-            triples.append(np.stack(triple, axis=1))  # [n, 3, h, w, c]
-        # So that no row has images of both domains.
-        columns = 6 if len(triples[0]) % 2 == 0 else 3
-        images = np.concatenate(triples)
-        return grid(images.reshape(-1, *images.shape[2:]), columns)
+        return self.model.triples(*self.images.values())

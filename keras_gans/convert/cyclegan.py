@@ -12,7 +12,7 @@ Their G_A is `generator_ab` here, and their D_A, which looks at B,
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import keras
 import numpy as np
 
 from keras_gans.convert.pth import read_pth
+from keras_gans.convert.state_dict import check_state, listed, state_in
 from keras_gans.models.cyclegan import CycleGAN
 from keras_gans.models.cyclegan_networks import (
     build_discriminator,
@@ -167,16 +168,26 @@ def from_official(
             raise ValueError(f"{path}: {error}") from None
     size = sizes["generator_ab"]
     for name, other in sizes.items():
-        if not other.items() <= size.items():
+        # Both discriminators may be of another width than the generators.
+        alike = name if name.startswith("dis") else "generator_ab"
+        first = next(n for n in sizes if n[:3] == alike[:3])
+        channels = other["channels"] == size["channels"]
+        if other != sizes[first] or not channels:
+            first = "generator_ab" if not channels else first
             raise ValueError(
                 "Expected networks of one size, as one training makes them. "
-                f"Received: {path_ab} with {_words(size)}, {given[name]} with "
-                f"{_words(other)}. Convert them on their own."
+                f"Received: {given[first]} with {_words(sizes[first])}, "
+                f"{given[name]} with {_words(other)}. Convert the generators "
+                "on their own."
             )
+    widths = [s["width"] for n, s in sizes.items() if n.startswith("dis")]
     model = CycleGAN(
         (*image_size, size["channels"]),
         num_blocks=size["num_blocks"],
         width=size["width"],
+        discriminator_width=next(
+            (width for width in widths if width != size["width"]), None
+        ),
     )
     for name in given:
         if name in weights:
@@ -277,7 +288,7 @@ def generator_weights(
 
     No network is built before every array is as large as it has to be.
     """
-    state = state_in(state)
+    state = state_in(state, UNUSED)
     width, channels = _sizes(state, "model.1.weight", 7)
     dropout = "model.10.conv_block.6.weight" in state
 
@@ -304,44 +315,11 @@ def discriminator_weights(
     state: Mapping[str, Any],
 ) -> tuple[list[np.ndarray], dict[str, int]]:
     """Arrays for `set_weights`, and the arguments of `build_discriminator`."""
-    state = state_in(state)
+    state = state_in(state, UNUSED)
     width, channels = _sizes(state, "model.0.weight", 4)
     size = {"channels": channels, "width": width}
     shapes = discriminator_shapes(**size)
     return _checked(state, shapes, f"discriminator, {_words(size)}"), size
-
-
-def state_in(content: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The state dict in a checkpoint, without `module.` and unused numbers.
-
-    Raises:
-        ValueError: If there is none, or more than one.
-    """
-    inner = {k: v for k, v in content.items() if isinstance(v, Mapping)}
-    states = {k: v for k, v in inner.items() if _is_state(v)}
-    if not _is_state(content) and len(states) == 1:
-        (content,) = states.values()  # {"epoch": 3, "state_dict": {...}}
-    if not _is_state(content):
-        names = _list(states or content) or "nothing"
-        raise ValueError(
-            "Expected the state dict of one network, names to tensors. "
-            f"Received: {names}. Save the network's `state_dict()` alone."
-        )
-    state = {str(k): v for k, v in content.items() if hasattr(v, "shape")}
-    while all(key.startswith("module.") for key in state):
-        state = {key.removeprefix("module."): v for key, v in state.items()}
-    return {
-        key: np.asarray(value)
-        for key, value in state.items()
-        if not key.endswith(UNUSED)
-    }
-
-
-def _is_state(content: Mapping[str, Any]) -> bool:
-    return any(
-        str(key).endswith(".weight") and hasattr(value, "shape")
-        for key, value in content.items()
-    )
 
 
 def _sizes(
@@ -351,7 +329,7 @@ def _sizes(
     if key not in state:
         raise ValueError(
             f"Expected {key}, the first kernel of a CycleGAN network. "
-            f"Received: {_list(state)}. {FIX}"
+            f"Received: {listed(state)}. {FIX}"
         )
     shape = state[key].shape
     if len(shape) != 4 or shape[2:] != (kernel, kernel) or 0 in shape:
@@ -366,7 +344,6 @@ FIX = (
     "It has to be the authors' resnet_9blocks or resnet_6blocks generator, or "
     "basic discriminator, trained with `--norm instance`."
 )
-FLOATS = ("bfloat16", "float16", "float32", "float64")
 
 
 def _checked(
@@ -375,32 +352,12 @@ def _checked(
     kind: str,
 ) -> list[np.ndarray]:
     """The arrays in Keras's order and layout, once nothing is wrong."""
-    wrong = []
-    if missing := [key for key in shapes if key not in state]:
-        wrong.append(f"no {_list(missing)}")
-    if extra := [key for key in state if key not in shapes]:
-        wrong.append(f"{_list(extra)} beside them")
-    arrays = {key: state[key] for key in shapes if key in state}
-    unfit = []
-    for key, array in arrays.items():
-        if array.shape != shapes[key]:
-            unfit.append(f"{key} of {array.shape} in place of {shapes[key]}")
-        elif str(array.dtype) not in FLOATS:
-            unfit.append(f"{key} of {array.dtype} in place of float32")
-        elif not np.isfinite(array).all():
-            unfit.append(f"{key} with numbers that are not finite")
-    if unfit:
-        wrong.append(_list(unfit))
-    if wrong:
-        raise ValueError(
-            f"Expected the tensors of a {kind}. Received: {'; '.join(wrong)}. "
-            f"{FIX}"
-        )
+    check_state(state, shapes, kind, FIX)
     return [
         (x.transpose(TO_KERAS) if x.ndim == 4 else x).astype(
             np.float64 if x.dtype == np.float64 else np.float32
         )
-        for x in arrays.values()
+        for x in (state[key] for key in shapes)
     ]
 
 
@@ -434,10 +391,3 @@ def _words(size: dict[str, int]) -> str:
     """9 blocks of width 64, 3 channels."""
     blocks = f"{size['num_blocks']} blocks of " if "num_blocks" in size else ""
     return f"{blocks}width {size['width']}, {size['channels']} channels"
-
-
-def _list(names: Iterable[Any]) -> str:
-    """All names, or the first ten of more, and how many there are."""
-    names = [str(name)[:100] for name in names]
-    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
-    return ", ".join(names[:10]) + more

@@ -14,10 +14,8 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-import keras
-
 from keras_gans.convert.pth import tensors_in
-from keras_gans.files import cache_folder, file_hash
+from keras_gans.files import cache_folder, copied, file_hash
 from keras_gans.registry import unknown
 
 ADDRESS = "http://efrosgans.eecs.berkeley.edu/cyclegan/pretrained_models"
@@ -109,18 +107,7 @@ def check_hash(path: Path, sha256: str | None) -> str:
 def _download(url: str, path: Path) -> None:
     opener = urllib.request.build_opener(_Redirects)
     with opener.open(url, timeout=60) as answer, open(path, "wb") as file:
-        size = int(answer.headers.get("Content-Length") or 0)
-        bar = keras.utils.Progbar(size or None, unit_name="byte")
-        done = 0
-        while block := answer.read(1 << 20):
-            done += len(block)
-            if max(done, size) > LARGEST:
-                raise OSError(f"more than {LARGEST} bytes")
-            file.write(block)
-            bar.update(done, finalize=False)
-        bar.update(done, finalize=True)
-        if size and done != size:
-            raise OSError(f"cut off after {done} of {size} bytes")
+        copied(answer, file, LARGEST)
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):

@@ -10,6 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from keras_gans.datasets.captioned import (
+    CaptionedData,
+    from_captions,
+    has_captions,
+)
 from keras_gans.datasets.data import Batches, ImageData
 from keras_gans.datasets.embedded import mnist_5k
 from keras_gans.datasets.unpaired import (
@@ -22,6 +27,7 @@ from keras_gans.registry import unknown
 
 __all__ = [
     "Batches",
+    "CaptionedData",
     "ImageData",
     "UnpairedData",
     "load",
@@ -36,7 +42,15 @@ NAMES = (
     "mnist",
     "mnist_5k",
 )
-HAVE_TEST_SPLIT = ("cyclegan/horse2zebra", "fashion_mnist", "mnist")
+HAVE_TEST_SPLIT = (
+    "cyclegan/horse2zebra",
+    "fashion_mnist",
+    "flowers102",
+    "mnist",
+)
+
+# What is made of pictures of two domains, as CycleGAN's paper has it.
+TWO_DOMAINS = {"train": (286, 286, 3), "test": (256, 256, 3)}
 
 # Under what terms the images are, for the cards of what was trained on them.
 TERMS = {
@@ -63,9 +77,11 @@ def load(
             "flowers102", or the path of a folder of pictures, any sizes and
             channels. Two domains are "cyclegan/horse2zebra" and the other data
             sets of that paper, or a folder with `trainA`, `trainB`, `testA`
-            and `testB` in it.
+            and `testB` in it. A folder with `captions.tsv` or `captions.jsonl`
+            in it has images with captions, as flowers102 has.
         split: "train" or "test" where the data set has both; a part of it as
-            in "train[:50000]" or "train[50000:]".
+            in "train[:50000]" or "train[50000:]". Of flowers102 "test" is 20
+            of the 102 classes, and "train" the others.
         source: For the MNISTs, "idx" reads the four original files in
             `data_dir`, "tfds" prepares them with tensorflow-datasets (from
             `data_dir` without a network). Defaults to "idx" with a `data_dir`,
@@ -73,11 +89,14 @@ def load(
         data_dir: Where the original files are. For flowers102 and CycleGAN's
             the zip or its folder.
         image_shape: For pictures of any size, what to make of each. Defaults
-            to (64, 64, 3), for two domains to (256, 256, 3).
-        skip_broken: For folders, leave out pictures that cannot be read.
+            to (64, 64, 3); for two domains to (286, 286, 3), of which
+            training cuts 256x256, and (256, 256, 3) of the test images.
+        skip_broken: For folders, leave out pictures that cannot be read, that
+            have no caption where others have, and captions without a picture.
 
     Returns:
-        An `ImageData`; of two domains an `UnpairedData`.
+        An `ImageData`, with captions a `CaptionedData`; of two domains an
+        `UnpairedData`.
 
     Raises:
         ValueError: If the name, split or source is unknown, or a file is
@@ -130,20 +149,26 @@ def load(
                 "folder. Received: data_dir=None. Its pictures are for "
                 "research and cannot be fetched from here."
             )
-        data = flowers102(data_dir, image_shape or (64, 64, 3))
+        data = flowers102(
+            data_dir, whole, image_shape or (64, 64, 3), skip_broken
+        )
     elif str(name).startswith("cyclegan/") and not Path(name).is_dir():
         from keras_gans.datasets.cyclegan import cyclegan
 
         data = cyclegan(
             str(name).removeprefix("cyclegan/"),
             whole,
-            image_shape or (256, 256, 3),
+            image_shape or TWO_DOMAINS[whole],
             data_dir,
             skip_broken,
         )
     elif any((Path(name) / f).is_dir() for f in FOLDERS):
         data = from_folders(
-            Path(name), whole, image_shape or (256, 256, 3), skip_broken
+            Path(name), whole, image_shape or TWO_DOMAINS[whole], skip_broken
+        )
+    elif has_captions(Path(name)):
+        data = from_captions(
+            Path(name), image_shape or (64, 64, 3), skip_broken
         )
     elif Path(name).is_dir() or "/" in str(name):
         from keras_gans.datasets.folder import from_folder
@@ -156,7 +181,7 @@ def load(
         )
     if (
         whole != "train"
-        and name not in ("mnist", "fashion_mnist")
+        and name not in HAVE_TEST_SPLIT
         and not isinstance(data, UnpairedData)
     ):
         raise ValueError(
@@ -183,6 +208,12 @@ def _image_shape(image_shape: Any) -> tuple[int, int, int]:
             "pictures of 64 pixels are (64, 64, 3)."
         )
     return shape
+
+
+def split_range(split: str, n: int) -> tuple[str, range]:
+    """ "train[-10:]" of 50 images -> ("train", range(40, 50))."""
+    whole, part = _split(split)
+    return whole, range(*part.indices(n))
 
 
 def _split(split: str) -> tuple[str, slice]:

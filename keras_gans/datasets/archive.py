@@ -1,5 +1,9 @@
 """Data sets that come as a zip file, unpacked into the cache once."""
 
+import contextlib
+import os
+import shutil
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -25,16 +29,22 @@ def unpacked(
         ValueError: If it is not a whole zip file.
     """
     target = cache_folder("unpacked") / file_hash(archive)[:32]
-    done = target / "done"
-    if not done.is_file():
+    if (target / "done").is_file():
+        return target
+    # Aside, then renamed: the folder is whole, whoever else unpacks it.
+    with tempfile.TemporaryDirectory(dir=target.parent) as aside:
+        new = Path(aside) / target.name
         try:
-            _unpack(archive, place, target)
-        except (OSError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
+            _unpack(archive, place, new)
+        except (RuntimeError, zlib.error, zipfile.BadZipFile) as error:
             raise ValueError(
                 f"Expected {archive} as a whole zip file. Received: {error}. "
                 "Fetch it again."
             ) from None
-        done.touch()
+        (new / "done").touch()
+        shutil.rmtree(target, ignore_errors=True)  # of an earlier version
+        with contextlib.suppress(OSError):  # another process was faster
+            os.rename(new, target)
     return target
 
 
@@ -44,7 +54,10 @@ def _unpack(archive: Path, place: Callable, target: Path) -> None:
         bar = keras.utils.Progbar(len(members), unit_name="file")
         target.mkdir(parents=True, exist_ok=True)
         for i, member in enumerate(members):
-            name = place(PurePosixPath(member.filename))
+            inside = PurePosixPath(member.filename)
+            # A Mac's zip has a second file beside each.
+            hidden = "__MACOSX" in inside.parts or inside.name.startswith("._")
+            name = None if hidden else place(inside)
             if name is not None and not member.is_dir():
                 path = target / name
                 path.parent.mkdir(exist_ok=True)

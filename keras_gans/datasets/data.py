@@ -141,14 +141,58 @@ def check_batching(
         )
 
 
-class Batches(keras.utils.PyDataset):
-    """Shuffled batches whose order depends on (seed, epoch) and nothing else.
+class ShuffledBatches(keras.utils.PyDataset):
+    """Abstract: batches whose order depends on (seed, epoch) and nothing else.
 
     Any batch of any epoch can be had at once, so a run that was stopped goes
-    on where it was. Made by `ImageData.batches`.
+    on where it was. A subclass writes `__len__` and `batch`.
     """
 
     keeps_order = True  # `fit` does not shuffle the batches again
+
+    def __init__(
+        self,
+        data: Any,
+        batch_size: int,
+        seed: int,
+        flip: bool = False,
+        crop: tuple[int, int] | None = None,
+    ):
+        super().__init__()
+        self.data = data
+        self.batch_size = batch_size
+        self.seed = seed
+        self.flip = flip
+        self.crop = crop
+        self.epoch = 0
+        self._orders = {}  # of each key, the epoch that was asked for last
+
+    def __getitem__(self, index: int) -> Any:
+        return self.batch(self.epoch, index)
+
+    def on_epoch_end(self) -> None:
+        self.epoch += 1
+
+    def batch(self, epoch: int, index: int) -> Any:
+        """Batch `index` of `epoch`."""
+        raise NotImplementedError
+
+    def steps(self, start: int, stop: int) -> "StepRange":
+        """The batches of steps `start` to `stop`, counted over all epochs."""
+        return StepRange(self, start, stop)
+
+    def order(self, epoch: int, n: int, *key: int) -> np.ndarray:
+        """The permutation of n images in an epoch; another for each key."""
+        kept_epoch, kept = self._orders.get(key, (None, None))
+        if kept_epoch != epoch:
+            generator = np.random.default_rng((self.seed, *key, epoch))
+            kept = generator.permutation(n)
+            self._orders[key] = (epoch, kept)
+        return kept
+
+
+class Batches(ShuffledBatches):
+    """Images, or images and their labels. Made by `ImageData.batches`."""
 
     def __init__(
         self,
@@ -159,54 +203,30 @@ class Batches(keras.utils.PyDataset):
         flip: bool = False,
         crop: tuple[int, int] | None = None,
     ):
-        super().__init__()
-        self.data = data
-        self.batch_size = batch_size
-        self.seed = seed
+        super().__init__(data, batch_size, seed, flip, crop)
         self.labels = labels
-        self.flip = flip
-        self.crop = crop
-        self.epoch = 0
-        self._order = (None, None)  # of the epoch that was asked for last
 
     def __len__(self) -> int:
         return -(-len(self.data) // self.batch_size)
 
-    def __getitem__(self, index: int) -> Any:
-        return self.batch(self.epoch, index)
-
-    def on_epoch_end(self) -> None:
-        self.epoch += 1
-
     def batch(self, epoch: int, index: int) -> Any:
         """Batch `index` of `epoch`: images in [-1, 1], or (images, labels)."""
         start = index * self.batch_size
+        order = self.order(epoch, len(self.data))
         # Sorted: neighbours on a disk are read together.
-        chosen = np.sort(self.order(epoch)[start : start + self.batch_size])
+        chosen = np.sort(order[start : start + self.batch_size])
         generator = np.random.default_rng((self.seed, epoch, index))
         images = augmented(
             as_float(self.data.images[chosen]), generator, self.flip, self.crop
         )
         return (images, self.data.labels[chosen]) if self.labels else images
 
-    def order(self, epoch: int) -> np.ndarray:
-        """The permutation of an epoch."""
-        kept_epoch, kept = self._order
-        if kept_epoch != epoch:
-            generator = np.random.default_rng((self.seed, epoch))
-            kept = generator.permutation(len(self.data))
-            self._order = (epoch, kept)
-        return kept
-
-    def steps(self, start: int, stop: int) -> "StepRange":
-        """The batches of steps `start` to `stop`, counted over all epochs."""
-        return StepRange(self, start, stop)
-
 
 class StepRange(keras.utils.PyDataset):
     """Steps `start` to `stop` of an endless run over batches."""
 
     keeps_order = True
+    whole_steps = True  # an element is all that a training step takes
 
     def __init__(self, batches: Any, start: int, stop: int):
         # Two threads make the batches to come while a step is taken.

@@ -10,12 +10,12 @@ import numpy as np
 
 from keras_gans.datasets.data import (
     ImageData,
-    StepRange,
+    ShuffledBatches,
     as_float,
     augmented,
     check_batching,
 )
-from keras_gans.inputs import check_values, is_tf_dataset
+from keras_gans.inputs import check_values, is_tf_dataset, warn_if_half_range
 
 FOLDERS = ("trainA", "trainB", "testA", "testB")
 
@@ -81,40 +81,15 @@ class UnpairedData:
         return UnpairedBatches(self, batch_size, seed, flip, crop)
 
 
-class UnpairedBatches(keras.utils.PyDataset):
-    """Shuffled pairs whose order depends on (seed, epoch) and nothing else.
+class UnpairedBatches(ShuffledBatches):
+    """Images of A and of B. Made by `UnpairedData.batches`.
 
     An epoch is one of the larger domain. The smaller goes through its own, a
     new permutation each, so that all its images are seen alike often.
     """
 
-    keeps_order = True  # `fit` does not shuffle the batches again
-
-    def __init__(
-        self,
-        data: UnpairedData,
-        batch_size: int,
-        seed: int,
-        flip: bool,
-        crop: tuple[int, int] | None,
-    ):
-        super().__init__()
-        self.data = data
-        self.batch_size = batch_size
-        self.seed = seed
-        self.flip = flip
-        self.crop = crop
-        self.epoch = 0
-        self._orders = {}  # of each domain, that of its newest epoch
-
     def __len__(self) -> int:
         return -(-len(self.data) // self.batch_size)
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        return self.batch(self.epoch, index)
-
-    def on_epoch_end(self) -> None:
-        self.epoch += 1
 
     def batch(self, epoch: int, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Batch `index` of `epoch`: images of A and of B, in [-1, 1]."""
@@ -126,27 +101,15 @@ class UnpairedBatches(keras.utils.PyDataset):
             1, self.data.b, places
         )
 
-    def steps(self, start: int, stop: int) -> StepRange:
-        """The batches of steps `start` to `stop`, counted over all epochs."""
-        return StepRange(self, start, stop)
-
     def _images(self, side: int, data: ImageData, places: range) -> np.ndarray:
         """The images at some places of a domain's endless walk."""
         chosen = []
         for place in places:
             epoch, i = divmod(place, len(data))
-            chosen.append(self._order(side, epoch, len(data))[i])
+            chosen.append(self.order(epoch, len(data), side)[i])
         generator = np.random.default_rng((self.seed, side, places.start))
         images = as_float(data.images[chosen])
         return augmented(images, generator, self.flip, self.crop)
-
-    def _order(self, side: int, epoch: int, n: int) -> np.ndarray:
-        kept_epoch, kept = self._orders.get(side, (None, None))
-        if kept_epoch != epoch:
-            generator = np.random.default_rng((self.seed, side, epoch))
-            kept = generator.permutation(n)
-            self._orders[side] = (epoch, kept)
-        return kept
 
 
 def unpaired(a: Any, b: Any, name: str = "unpaired") -> UnpairedData:
@@ -203,11 +166,21 @@ def two_domains(a: Any, b: Any, image_shape: tuple[int, int, int]) -> Any:
     if is_tf_dataset(a) and is_tf_dataset(b):
         return _zipped(a, b)
     if isinstance(a, (str, Path)) and isinstance(b, (str, Path)):
-        from keras_gans.datasets.folder import from_folder
+        from keras_gans.datasets.folder import from_folder, pictures_in
 
         height, width, channels = image_shape
         larger = (round(height * 286 / 256), round(width * 286 / 256))
+        for folder in (a, b):  # both, before one is decoded
+            pictures_in([folder])
         a, b = (from_folder(f, (*larger, channels)) for f in (a, b))
+    for side in (a, b):
+        if not (isinstance(side, ImageData) or hasattr(side, "shape")):
+            raise ValueError(
+                "Expected both domains as folders, arrays, `ImageData` or "
+                f"`tf.data` sets. Received: {type(a).__name__} and "
+                f"{type(b).__name__}. Other data sets go into one that gives "
+                "(a, b)."
+            )
     return unpaired(a, b)
 
 
@@ -225,7 +198,8 @@ def _zipped(a: Any, b: Any) -> Any:
         raise ValueError(
             "Expected two data sets of known length. Received: cardinalities "
             f"{lengths}. Tell it by "
-            "`tf.data.experimental.assert_cardinality`."
+            "`tf.data.experimental.assert_cardinality`; of endless ones "
+            "`.take(n)` an epoch."
         )
     pairs = tf.data.Dataset.zip((a.repeat(), b.repeat()))
     return pairs.take(max(lengths))
@@ -240,6 +214,7 @@ def _array(images: Any) -> np.ndarray:
         )
     if len(images) and images.dtype != np.uint8:
         check_values(images)
+        warn_if_half_range(images)
     return images
 
 
@@ -255,11 +230,15 @@ def from_folders(
     Raises:
         ValueError: If one of them is missing, or has no readable picture.
     """
-    from keras_gans.datasets.folder import from_folder
+    from keras_gans.datasets.folder import from_folder, pictures_in
 
-    sides = []
-    for side in "AB":
-        path = folder / f"{split}{side}"
+    if not folder.is_dir():
+        raise ValueError(
+            f"Expected a zip file, or a folder with {split}A and {split}B in "
+            f"it. Received: {str(folder)!r}, which is neither. Check the path."
+        )
+    paths = [folder / f"{split}{side}" for side in "AB"]
+    for side, path in zip("AB", paths, strict=True):
         if not path.is_dir():
             there = [f for f in FOLDERS if (folder / f).is_dir()]
             raise ValueError(
@@ -267,7 +246,8 @@ def from_folders(
                 f"Received: {', '.join(there) or 'none of them'}. Put the "
                 f"pictures of domain {side} into {path.name}."
             )
-        sides.append(from_folder(path, image_shape, skip_broken))
+        pictures_in([path])  # some in both, before one is decoded
+    sides = [from_folder(path, image_shape, skip_broken) for path in paths]
     a, b = (dataclasses.replace(s, labels=None, split=split) for s in sides)
     data = unpaired(a, b, name or folder.resolve().name)
     return dataclasses.replace(data, split=split)

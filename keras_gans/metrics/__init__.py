@@ -9,7 +9,9 @@ Each metric is a pure function of ready features, in a file of its name;
 `evaluate` makes the features and writes the protocol beside every figure.
 """
 
+from keras_gans.metrics.caption_retrieval import caption_retrieval
 from keras_gans.metrics.classes import class_histogram, conditional_accuracy
+from keras_gans.metrics.colour_obedience import colour_obedience
 from keras_gans.metrics.density_coverage import density_coverage
 from keras_gans.metrics.diversity import diversity
 from keras_gans.metrics.evaluation import METRICS, evaluate
@@ -42,7 +44,9 @@ __all__ = [
     "LeNet",
     "Moments",
     "Reference",
+    "caption_retrieval",
     "class_histogram",
+    "colour_obedience",
     "compare",
     "conditional_accuracy",
     "density_coverage",

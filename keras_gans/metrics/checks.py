@@ -5,6 +5,30 @@ from typing import Any
 import numpy as np
 
 
+def as_array(x: Any, name: str) -> np.ndarray:
+    """Return `x` as an array: of nested lists, or of any framework's tensor.
+
+    A torch tensor leaves its gradient and its device behind; bfloat16 becomes
+    float32.
+
+    Raises:
+        ValueError: If its rows differ in length.
+    """
+    if hasattr(x, "detach"):
+        x = x.detach().cpu()
+        x = x.float() if str(x.dtype) == "torch.bfloat16" else x
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        raise ValueError(
+            f"Expected `{name}` as one array. Received: {type(x).__name__}, "
+            f"{str(error).splitlines()[0][:120]}. Give all rows one length."
+        ) from None
+    if array.dtype.name == "bfloat16":  # NumPy itself has no such type
+        return array.astype(np.float32)
+    return array
+
+
 def checked(
     features: Any, name: str = "features", least: int = 2
 ) -> np.ndarray:
@@ -21,7 +45,7 @@ def checked(
         ValueError: If they are not a matrix, hold NaN or infinity, or are
             fewer than `least`.
     """
-    x = np.asarray(features)
+    x = as_array(features, name)
     if x.dtype.kind not in "fiub":
         raise ValueError(
             f"Expected `{name}` as numbers [n, d]. Received: an array of "
@@ -80,7 +104,7 @@ def checked_labels(labels: Any, name: str, n: int | None = None) -> np.ndarray:
     Raises:
         ValueError: If they are something else, or not `n` of them.
     """
-    y = np.asarray(labels)
+    y = as_array(labels, name)
     if y.ndim != 1 or y.dtype.kind not in "iu" or (y.size and y.min() < 0):
         raise ValueError(
             f"Expected `{name}` as integer classes [n], from 0. Received: "
@@ -94,3 +118,29 @@ def checked_labels(labels: Any, name: str, n: int | None = None) -> np.ndarray:
             "class for each sample."
         )
     return y
+
+
+def check_number(name: str, value: Any, positive: bool = True) -> None:
+    """Raise a `ValueError` unless `value` is finite, and positive if asked."""
+    number = isinstance(value, (int, float, np.integer, np.floating))
+    if (
+        not number
+        or isinstance(value, bool)
+        or not np.isfinite(value)
+        or (positive and value <= 0)
+    ):
+        kind = "a finite positive" if positive else "a finite"
+        raise ValueError(
+            f"Expected `{name}` as {kind} number. Received: {name}={value!r}. "
+            "Leave it out where it has a default."
+        )
+
+
+def check_seed(seed: Any) -> None:
+    """Raise a `ValueError` unless NumPy's generators take the seed."""
+    integer = isinstance(seed, (int, np.integer))
+    if not integer or isinstance(seed, bool) or not 0 <= seed < 2**32:
+        raise ValueError(
+            "Expected `seed` as an integer from 0 to 2**32 - 1. Received: "
+            f"seed={seed!r}. Any of them will do, as 0."
+        )

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_gans.arguments import check_counts
 from keras_gans.metrics.checks import checked_labels
 
 
@@ -25,22 +26,13 @@ def class_histogram(predicted: Any, classes: int) -> np.ndarray:
         ValueError: If a class is out of range.
     """
     predicted = checked_labels(predicted, "predicted")
+    check_counts(classes=classes)
     if predicted.max() >= classes:
         raise ValueError(
             f"Expected `predicted` from 0 to {classes - 1}. Received: "
             f"{predicted.max()}. Pass the classifier's own number of classes."
         )
     return np.bincount(predicted, minlength=classes)
-
-
-def most_over_least(counts: Any) -> float:
-    """The most frequent class over the least: 1 is even, inf lacks one.
-
-    Args:
-        counts: `[classes]`, of `class_histogram`.
-    """
-    counts = np.asarray(counts)
-    return float(counts.max() / counts.min()) if counts.min() else float("inf")
 
 
 def conditional_accuracy(predicted: Any, asked: Any) -> float:

@@ -9,6 +9,7 @@ balls a sample lies in, not whether it lies in one.
 
 from typing import Any
 
+from keras_gans.arguments import check_counts
 from keras_gans.metrics.checks import checked, checked_together
 from keras_gans.metrics.neighbours import blocks, kth_distance
 
@@ -34,6 +35,7 @@ def density_coverage(real: Any, fake: Any, k: int = 5) -> tuple[float, float]:
     Raises:
         ValueError: On bad features, or too few of them.
     """
+    check_counts(k=k)
     real, fake = checked_together(real=real, fake=fake)
     checked(real, "real", k + 1)
     radii = kth_distance(real, k)[:, None]

@@ -7,6 +7,7 @@ weights, which is part of the protocol.
 import dataclasses
 import functools
 import hashlib
+import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -16,18 +17,25 @@ import numpy as np
 
 from keras_gans import backend
 from keras_gans.files import file_hash
+from keras_gans.metrics.checks import as_array
+from keras_gans.metrics.inception_network import full_precision
 from keras_gans.registry import unknown
 
 NAMES = ("inception", "lenet_mnist", "mobilenet_v1")
+WITH_FILES = ("inception", "mobilenet_v1")  # of weights, of your own
 
 
 @dataclasses.dataclass(frozen=True)
 class Extractor:
     """A network that makes features of images.
 
+    In float32 whatever the dtype policy, so that a figure does not depend on
+    how the model that is measured was trained.
+
     Args:
         name: Part of every metric's name.
-        sha256: Of the weights.
+        sha256: Of the weights; of a model of your own, of its architecture,
+            too.
         resize: What is done to images of another size, in words.
         run: float32 `[n, h, w, c]` in [-1, 1] -> features `[n, d]` and class
             logits `[n, classes]`, or None where it has none.
@@ -61,7 +69,10 @@ class Extractor:
         parts = []
         for images in batches:
             images = check_images(images)
-            parts.append(self.run(images))
+            features, logits = self.run(images)
+            if logits is not None:
+                logits = np.asarray(logits, np.float32)
+            parts.append((np.asarray(features, np.float32), logits))
             bar.add(len(images))
         if not parts:
             raise ValueError(
@@ -82,37 +93,78 @@ def extractor(
     Args:
         spec: "inception", over whose features FID is defined; "mobilenet_v1",
             trained on ImageNet; "lenet_mnist" for digits; or a Keras model from
-            images in [-1, 1] to features, whatever their shape.
+            images in [-1, 1] to one tensor of features, whatever its shape.
+            Its name becomes part of the metrics', so it is not one of those.
         weights: A local file of weights, for "inception" and "mobilenet_v1".
             They are fetched where it is None.
 
     Raises:
         ValueError: If the name is unknown, or the weights are not the
-            network's.
+            network's; if a model of your own has a name of the above, or not
+            one input of images and one output.
 
     Example:
 
     ```python
+    images, labels = keras_gans.datasets.mnist_5k()
     lenet = keras_gans.metrics.extractor("lenet_mnist")
-    features, logits = lenet([images])
+    features, logits = lenet([images[:500], images[500:1000]])
     ```
     """
+    if weights is not None and spec not in WITH_FILES:
+        got = spec if isinstance(spec, str) else type(spec).__name__
+        raise ValueError(
+            f"Expected `weights` beside {' or '.join(WITH_FILES)} only. "
+            f"Received: weights={str(weights)!r} for {got}. Leave them out: it "
+            "has its own."
+        )
     if isinstance(spec, Extractor):
         return spec
     if isinstance(spec, keras.Model):
-        run = backend.inference(spec)
-        return Extractor(
-            spec.name,
-            weights_hash(spec),
-            "none",
-            lambda images: (run(images).reshape(len(images), -1), None),
-        )
-    if spec not in NAMES:
+        return _own(spec)
+    if not isinstance(spec, str) or spec not in NAMES:
         raise ValueError(
             unknown("extractor", str(spec), [*NAMES])
             + " A Keras model does, too."
         )
     return _named(spec, None if weights is None else str(weights))
+
+
+def _own(model: keras.Model) -> Extractor:
+    if model.name in NAMES:
+        raise ValueError(
+            "Expected a model of your own under a name of its own. Received: "
+            f"name={model.name!r}, under which published features go. Build it "
+            "with another `name`."
+        )
+    try:
+        inputs, outputs = model.inputs, model.outputs
+    except AttributeError:  # a subclass, which says nothing of them
+        inputs, outputs = [], []
+    inputs, outputs = inputs or [], outputs or []
+    one_of_each = len(inputs) == 1 and len(outputs) == 1
+    if not one_of_each or len(inputs[0].shape) != 4:
+        shapes = [tuple(x.shape) for x in inputs]
+        raise ValueError(
+            "Expected a model from images [n, height, width, channels] to one "
+            f"tensor of features. Received: {model.name!r} with inputs "
+            f"{shapes} and {len(outputs)} outputs. Make one with "
+            "`keras.Model(image, features)`."
+        )
+    shape = tuple(inputs[0].shape[1:])
+    run = backend.inference(model)
+
+    def features(images):
+        pairs = zip(shape, images.shape[1:], strict=True)
+        if any(side not in (None, given) for side, given in pairs):
+            raise ValueError(
+                f"Expected images [n, {', '.join(map(str, shape))}] for "
+                f"{model.name!r}. Received: shape={images.shape}. Put a "
+                "resizing layer before it, or use another extractor."
+            )
+        return run(images).reshape(len(images), -1), None
+
+    return Extractor(model.name, model_hash(model), "none", features)
 
 
 @functools.cache
@@ -129,7 +181,8 @@ def _inception(weights: str | None) -> Extractor:
 
     network = load_inception(weights)
     outputs = [network.output["features"], network.output["logits_unbiased"]]
-    network = keras.Model(network.input, outputs)
+    with full_precision():
+        network = keras.Model(network.input, outputs)
     return Extractor(
         "inception",
         SHA256,
@@ -141,10 +194,11 @@ def _inception(weights: str | None) -> Extractor:
 def _lenet_mnist(weights: str | None) -> Extractor:
     from keras_gans.pretrained import load
 
-    network = load("lenet_mnist").classifier
-    network = keras.Model(
-        network.input, [network.get_layer("features").output, network.output]
-    )
+    with full_precision():
+        lenet = load("lenet_mnist")
+        network = lenet.classifier
+        features = network.get_layer("features").output
+        network = keras.Model(network.input, [features, network.output])
     run = _two_headed(network)
 
     def of_digits(images):
@@ -155,7 +209,9 @@ def _lenet_mnist(weights: str | None) -> Extractor:
             )
         return run(images)
 
-    return Extractor("lenet_mnist", weights_hash(network), "none", of_digits)
+    # That of the file, as the entry's card has it.
+    sha256 = lenet.card.files["classifier.weights.h5"]["sha256"]
+    return Extractor("lenet_mnist", sha256, "none", of_digits)
 
 
 def _mobilenet_v1(weights: str | None) -> Extractor:
@@ -163,9 +219,10 @@ def _mobilenet_v1(weights: str | None) -> Extractor:
     # the 1000 that `keras.applications` fetches.
     classes = 1001 if weights else 1000
     try:
-        whole = keras.applications.MobileNet(
-            weights=None if weights else "imagenet", classes=classes
-        )
+        with full_precision():
+            whole = keras.applications.MobileNet(
+                weights=None if weights else "imagenet", classes=classes
+            )
         if weights:
             whole.load_weights(weights)
     except Exception as error:
@@ -179,8 +236,9 @@ def _mobilenet_v1(weights: str | None) -> Extractor:
         for layer in whole.layers
         if isinstance(layer, keras.layers.GlobalAveragePooling2D)
     )
-    features = keras.layers.Flatten()(pooled.output)
-    network = keras.Model(whole.input, [features, whole.output])
+    with full_precision():
+        features = keras.layers.Flatten()(pooled.output)
+        network = keras.Model(whole.input, [features, whole.output])
     run = _two_headed(network)
 
     def of_pictures(images):
@@ -199,9 +257,10 @@ def _mobilenet_v1(weights: str | None) -> Extractor:
 
 def _two_headed(network: keras.Model) -> Callable[[np.ndarray], tuple]:
     """Run a network of two outputs; on TensorFlow, traced once."""
-    joined = keras.layers.Concatenate()(network.outputs)
     width = network.outputs[0].shape[-1]
-    run = backend.inference(keras.Model(network.input, joined))
+    with full_precision():
+        joined = keras.layers.Concatenate()(network.outputs)
+        run = backend.inference(keras.Model(network.input, joined))
 
     def both(images):
         outputs = run(images)
@@ -212,12 +271,15 @@ def _two_headed(network: keras.Model) -> Callable[[np.ndarray], tuple]:
 
 def check_images(images: Any) -> np.ndarray:
     """float32 `[n, h, w, c]`, finite and in [-1, 1], or a `ValueError`."""
-    images = np.asarray(images, dtype=np.float32)
-    if images.ndim != 4:
+    images = as_array(images, "images")
+    if images.dtype.kind not in "fi" or images.ndim != 4 or not images.size:
         raise ValueError(
-            "Expected images [n, height, width, channels]. Received: "
-            f"shape={images.shape}. Add the axis that is missing."
+            "Expected images [n, height, width, channels] of float numbers, "
+            f"one at least. Received: {images.dtype} of shape={images.shape}. "
+            "Add the axis that is missing, or map pixels with "
+            "`keras_gans.images.from_uint8`."
         )
+    images = images.astype(np.float32, copy=False)
     if not np.isfinite(images).all() or np.abs(images).max() > 1 + 1e-4:
         raise ValueError(
             "Expected finite images in [-1, 1]. Received: values from "
@@ -253,4 +315,35 @@ def weights_hash(network: keras.Model) -> str:
     hasher = hashlib.sha256()
     for weight in network.get_weights():
         hasher.update(np.ascontiguousarray(weight).tobytes())
+    return hasher.hexdigest()
+
+
+def model_hash(network: keras.Model) -> str:
+    """sha256 of a network's architecture and weights, in hexadecimal.
+
+    Layers are numbered: Keras makes up other names at each turn. Whether they
+    are trainable is left out: it changes no feature.
+    """
+    layers = network._flatten_layers(include_self=True)
+    numbers = {layer.name: f"layer {i}" for i, layer in enumerate(layers)}
+
+    def plain(value):
+        if isinstance(value, dict):
+            return {
+                str(key): plain(item)
+                for key, item in value.items()
+                if key not in ("trainable", "shared_object_id")
+            }
+        if isinstance(value, (list, tuple)):
+            return [plain(item) for item in value]
+        return numbers.get(value, value) if isinstance(value, str) else value
+
+    try:
+        config = keras.saving.serialize_keras_object(network.get_config())
+    except (NotImplementedError, TypeError, ValueError):
+        config = None  # of a subclass: its name and the shapes remain
+    shapes = [[list(w.shape), str(w.dtype)] for w in network.weights]
+    facts = [type(network).__name__, plain(config), shapes]
+    hasher = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    hasher.update(weights_hash(network).encode())
     return hasher.hexdigest()

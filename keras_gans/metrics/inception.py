@@ -102,6 +102,7 @@ def load_inception(path: str | Path | None = None) -> keras.Model:
     Example:
 
     ```python
+    images = np.zeros((2, 28, 28, 1), "float32")
     inception = load_inception()
     features = inception.predict(images, batch_size=32)["features"]
     ```

@@ -245,10 +245,16 @@ def build_inception() -> keras.Model:
 
 @contextlib.contextmanager
 def full_precision() -> Iterator[None]:
-    """Layers made within compute in `floatx`, whatever the dtype policy."""
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(keras.config.floatx())
+    """Layers made within compute in float32, whatever the dtype policy.
+
+    In float64 where that is `floatx`; half precision never is full.
+    """
+    policy, floatx = keras.config.dtype_policy(), keras.config.floatx()
+    full = "float64" if floatx == "float64" else "float32"
+    keras.config.set_floatx(full)
+    keras.config.set_dtype_policy(full)
     try:
         yield
     finally:
+        keras.config.set_floatx(floatx)
         keras.config.set_dtype_policy(policy)

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_gans.metrics.checks import checked
+from keras_gans.arguments import check_counts
+from keras_gans.metrics.checks import check_seed, checked
 
 
 def inception_score(
@@ -42,6 +43,8 @@ def inception_score(
 
     predictions = checked(predictions, "predictions").astype(np.float64)
     n = len(predictions)
+    check_counts(splits=splits)
+    check_seed(seed)
     if not 1 <= splits <= n:
         raise ValueError(
             f"Expected `splits` from 1 to {n}, the number of samples. "

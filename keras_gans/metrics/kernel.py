@@ -11,7 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from keras_gans.metrics.checks import checked_together
+from keras_gans.arguments import check_counts
+from keras_gans.metrics.checks import (
+    check_number,
+    check_seed,
+    checked_together,
+)
 
 
 def kernel_distance(
@@ -49,20 +54,23 @@ def kernel_distance(
         subset is the whole set. `torch-fidelity` reports s.
 
     Raises:
-        ValueError: On bad features, or a subset larger than a set.
+        ValueError: On bad features, a subset larger than a set, or another
+            argument out of its range.
     """
     real, fake = checked_together(real=real, fake=fake)
+    check_counts(2, subset_size=subset_size)
+    check_counts(2, subsets=subsets)
+    check_counts(degree=degree)
+    check_number("coef0", coef0, positive=False)
+    check_seed(seed)
+    if gamma is not None:
+        check_number("gamma", gamma)
     n = min(len(real), len(fake))
     if not 2 <= subset_size <= n:
         raise ValueError(
             f"Expected `subset_size` from 2 to {n}, the smaller set. Received: "
             f"subset_size={subset_size}. Draw more samples, or pass "
             f"subset_size={min(n, 1000)}."
-        )
-    if subsets < 2:
-        raise ValueError(
-            "Expected at least 2 subsets, for a standard error. Received: "
-            f"subsets={subsets}. Use 100, as the paper does."
         )
     gamma = 1.0 / real.shape[1] if gamma is None else gamma
     # The legacy generator: torch-fidelity's subsets at the same seed.
@@ -71,7 +79,14 @@ def kernel_distance(
     for i in range(subsets):
         x = real[generator.choice(len(real), subset_size, replace=False)]
         y = fake[generator.choice(len(fake), subset_size, replace=False)]
-        estimates[i] = _mmd2(x, y, degree, gamma, coef0)
+        with np.errstate(over="ignore", invalid="ignore"):  # refused below
+            estimates[i] = _mmd2(x, y, degree, gamma, coef0)
+    if not np.isfinite(estimates).all():
+        raise ValueError(
+            "Expected features whose kernel is a finite number. Received: "
+            f"values up to {max(np.abs(real).max(), np.abs(fake).max()):.3g}, "
+            f"{real.dtype}. Standardise them, or lower `degree` or `gamma`."
+        )
     if subset_size == n:
         return float(estimates.mean()), float("nan")
     # Of the whole sets' estimate, seen through draws without repetition from

@@ -45,6 +45,7 @@ class LeNet(keras.Model):
     Example:
 
     ```python
+    images, labels = keras_gans.datasets.mnist_5k()
     lenet = keras_gans.load("lenet_mnist")
     digits = lenet.predict(images).argmax(-1)
     ```
@@ -148,7 +149,11 @@ def train(
             f"{epochs} epochs in batches of {size}, digits shifted by up to 2 "
             "pixels (`python -m keras_gans.metrics.lenet`)."
         ),
-        data={"name": "mnist", "terms": datasets.TERMS["mnist"]},
+        data={
+            "name": "mnist",
+            "split": "train",
+            "terms": datasets.TERMS["mnist"],
+        },
         metrics=[
             {
                 "name": "accuracy",

@@ -8,9 +8,15 @@ under a linear L2-SVM.
 
 from typing import Any
 
+import keras
 import numpy as np
 
-from keras_gans.metrics.checks import checked_labels, checked_together
+from keras_gans.arguments import check_counts
+from keras_gans.metrics.checks import (
+    check_number,
+    checked_labels,
+    checked_together,
+)
 
 
 def linear_probe(
@@ -20,6 +26,7 @@ def linear_probe(
     test_y: Any,
     c: float = 1e-3,
     max_iterations: int = 500,
+    verbose: bool = False,
 ) -> float:
     """Test accuracy of a linear L2-SVM, one class against the rest.
 
@@ -42,6 +49,7 @@ def linear_probe(
         c: Weight of the hinge against that of w. The paper does not give its
             own; choose it on images held out of the training set.
         max_iterations: Of L-BFGS.
+        verbose: Show a progress bar of its iterations.
 
     Returns:
         Accuracy in [0, 1].
@@ -52,6 +60,8 @@ def linear_probe(
     train_x, test_x = checked_together(1, train_x=train_x, test_x=test_x)
     train_y = checked_labels(train_y, "train_y", len(train_x))
     test_y = checked_labels(test_y, "test_y", len(test_x))
+    check_number("c", c)
+    check_counts(max_iterations=max_iterations)
     classes = np.unique(train_y)
     if len(classes) < 2:
         raise ValueError(
@@ -65,13 +75,18 @@ def linear_probe(
     constant = deviation <= 8 * np.finfo(x.dtype).eps * np.abs(mean)
     deviation[constant] = np.inf
     x /= deviation
-    weights, bias = _fit(x, train_y, classes, c, max_iterations)
+    weights, bias = _fit(x, train_y, classes, c, max_iterations, verbose)
     scores = ((test_x - mean) / deviation) @ weights + bias
     return float(np.mean(classes[scores.argmax(axis=1)] == test_y))
 
 
 def _fit(
-    x: np.ndarray, y: np.ndarray, classes: np.ndarray, c: float, steps: int
+    x: np.ndarray,
+    y: np.ndarray,
+    classes: np.ndarray,
+    c: float,
+    steps: int,
+    verbose: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weights `[d, classes]` and biases `[classes]`, all in one problem."""
     from scipy.optimize import minimize  # slow to import
@@ -92,12 +107,16 @@ def _fit(
         value += c * np.sum(hinge**2, dtype=np.float64)
         return float(value), gradient.ravel()
 
+    # It stops where the loss does not fall any more, mostly before the last.
+    bar = keras.utils.Progbar(None, unit_name="iteration", verbose=verbose)
     found = minimize(
         loss,
         np.zeros(shape[0] * shape[1]),
         jac=True,
         method="L-BFGS-B",
+        callback=lambda _: bar.add(1),
         options={"maxiter": steps, "ftol": 1e-7},
     )
+    bar.update(found.nit, finalize=True)
     parameters = found.x.reshape(shape)
     return parameters[:-1], parameters[-1]

@@ -11,7 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from keras_gans.metrics.checks import checked_together
+from keras_gans.arguments import check_counts
+from keras_gans.metrics.checks import (
+    check_number,
+    checked_together,
+)
 
 
 def mode_coverage(
@@ -41,16 +45,14 @@ def mode_coverage(
         `(modes covered, high-quality share)`.
 
     Raises:
-        ValueError: On bad points, or a deviation that is not positive.
+        ValueError: On bad points, or another argument that is not positive.
     """
     from scipy.spatial import cKDTree  # slow to import
 
     points, centres = checked_together(1, points=points, centres=centres)
-    if not deviation > 0.0:
-        raise ValueError(
-            "Expected a positive `deviation`. Received: "
-            f"deviation={deviation}. Give the standard deviation of a mode."
-        )
+    check_number("deviation", deviation)
+    check_number("within", within)
+    check_counts(least=least)
     distance, nearest = cKDTree(centres).query(points)
     good = distance <= within * deviation
     counts = np.bincount(nearest[good], minlength=len(centres))

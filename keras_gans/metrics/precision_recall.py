@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_gans.arguments import check_counts
 from keras_gans.metrics.checks import checked_together
 from keras_gans.metrics.neighbours import blocks, kth_distance
 
@@ -31,11 +32,12 @@ def precision_recall(real: Any, fake: Any, k: int = 3) -> tuple[float, float]:
 
     Returns:
         `(precision, recall)` in [0, 1]. A distance equal to the radius counts
-        as inside, as in eq. 1.
+        as inside, as in eq. 1 and in `torch-fidelity`; `prdc` leaves it out.
 
     Raises:
         ValueError: On bad features, or too few of them.
     """
+    check_counts(k=k)
     real, fake = checked_together(k + 1, real=real, fake=fake)
     real_radii = kth_distance(real, k)[:, None]
     fake_radii = kth_distance(fake, k)[None, :]

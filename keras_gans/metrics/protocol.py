@@ -4,7 +4,14 @@ Two figures may be compared when their protocols agree, and not otherwise.
 """
 
 import dataclasses
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from keras_gans.datasets.data import ImageData
+    from keras_gans.metrics.extractors import Extractor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,7 +21,8 @@ class Figure:
     Args:
         name: Of the metric and its extractor: "frechet_distance/lenet_mnist".
         value: Mean over the seeds.
-        deviation: Standard deviation over the seeds; 0 for one seed.
+        deviation: Standard deviation over the seeds, or of a floor over its
+            draws, with n - 1; 0 for one.
         protocol: Data set, splits, numbers of images, extractor and its sha256,
             resize filter, seeds, generator settings, as far as it depends on
             them.
@@ -28,6 +36,36 @@ class Figure:
     def as_dict(self) -> dict[str, Any]:
         """As cards and JSON files keep it."""
         return dataclasses.asdict(self)
+
+
+def mean_and_deviation(values: float | Sequence[float]) -> tuple[float, float]:
+    """Mean, and standard deviation over n - 1; 0 of a single value."""
+    values = np.atleast_1d(values)
+    spread = np.std(values, ddof=1) if len(values) > 1 else 0.0
+    return float(np.mean(values)), float(spread)
+
+
+def of_data(data: "ImageData", most: int | None = None) -> dict[str, Any]:
+    """The fields of real images that samples are compared to.
+
+    Args:
+        data: The images.
+        most: How many of them are taken at most; None takes all.
+    """
+    n = len(data) if most is None else min(len(data), most)
+    return {"data": data.name, "split": data.split, "real": n}
+
+
+def of_extractor(extract: "Extractor") -> dict[str, Any]:
+    """The fields of a feature extractor."""
+    names = ("sha256", "resize")
+    return {"extractor": extract.name} | {n: getattr(extract, n) for n in names}
+
+
+def counted(data: "ImageData", most: int | None = None) -> str:
+    """Data set, split and number of images: "mnist train (60000)"."""
+    n = len(data) if most is None else min(len(data), most)
+    return f"{data.name} {data.split} ({n})"
 
 
 def differences(
@@ -80,7 +118,12 @@ def compare(first: Figure, second: Figure) -> float:
 
 
 # How a field of a protocol is called where people read it.
-WORDS = {"real": "real images", "generated": "samples", "train": "trained on"}
+WORDS = {
+    "real": "real images",
+    "generated": "samples",
+    "train": "trained on",
+    "drawn": "training images drawn",
+}
 
 
 def in_words(protocol: dict[str, Any] | str) -> str:
@@ -95,7 +138,7 @@ def in_words(protocol: dict[str, Any] | str) -> str:
 
 def _short(name: str, value: Any) -> str:
     if name == "sha256":
-        return f"{value[:8]}…"
+        return f"{str(value)[:8]}…"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     if isinstance(value, (list, tuple)):

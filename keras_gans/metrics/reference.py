@@ -3,13 +3,18 @@
 import dataclasses
 import json
 import zipfile
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from keras_gans.files import written_aside
+from keras_gans.datasets.data import ImageData
+from keras_gans.files import writable_file, written_aside
+from keras_gans.metrics.extractors import Extractor
 from keras_gans.metrics.frechet import Moments
+from keras_gans.metrics.protocol import of_data, of_extractor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,18 +42,45 @@ class Reference:
         moments.update(features)
         return cls(protocol, moments.mean, moments.covariance, features)
 
+    @classmethod
+    def from_data(
+        cls, data: ImageData, extract: Extractor, verbose: bool = False
+    ) -> "Reference":
+        """Of real images; the protocol is theirs and the extractor's.
+
+        Args:
+            data: At least two images.
+            extract: Of `keras_gans.metrics.extractor`.
+            verbose: Show a progress bar.
+
+        Example:
+
+        ```python
+        test = keras_gans.datasets.load("mnist", "test")
+        lenet = keras_gans.metrics.extractor("lenet_mnist")
+        Reference.from_data(test, lenet).save("mnist_test.npz")
+        ```
+        """
+        features, _ = extract(batches(data), len(data), verbose)
+        return cls.of(features, of_data(data) | of_extractor(extract))
+
     def save(self, path: str | Path, features: bool = True) -> None:
         """Write an npz file with the protocol inside.
 
         Args:
-            path: The file.
+            path: The file; its folder is made where it is missing.
             features: Keep them, so that every metric can be had from the file.
+
+        Raises:
+            ValueError: If it cannot be written.
         """
         arrays = {"mean": self.mean, "covariance": self.covariance}
         if features and self.features is not None:
             arrays["features"] = self.features
-        with written_aside(path) as file:
-            np.savez(file, protocol=json.dumps(self.protocol), **arrays)
+        # NumPy's numbers become Python's.
+        protocol = json.dumps(self.protocol, default=lambda x: x.item())
+        with written_aside(writable_file(path)) as file:
+            np.savez(file, protocol=protocol, **arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> "Reference":
@@ -58,40 +90,102 @@ class Reference:
             ValueError: If there is no such file, or it is not one of these.
         """
         try:
-            # Opened here: NumPy leaves a damaged zip file open.
-            with (
-                open(path, "rb") as raw,
-                np.load(raw, allow_pickle=False) as file,
-            ):
-                arrays = {name: file[name] for name in file}
+            arrays = _arrays(path)
             reference = cls(
-                json.loads(str(arrays.pop("protocol"))),
-                arrays.pop("mean"),
-                arrays.pop("covariance"),
+                _protocol(arrays.pop("protocol", None)),
+                arrays.pop("mean", None),
+                arrays.pop("covariance", None),
                 arrays.pop("features", None),
             )
-            width = reference.mean.shape[0]
-            whole = (
-                isinstance(reference.protocol, dict)
-                and reference.mean.shape == (width,)
-                and reference.covariance.shape == (width, width)
-                and np.isfinite(reference.mean).all()
-                and np.isfinite(reference.covariance).all()
-            )
-            if not whole or arrays:
-                raise ValueError("arrays of other names or shapes")
+            _check(reference)
+        except OSError as error:
+            wrong = error.strerror or "a damaged file"
+        except ValueError as error:
+            wrong = str(error)
+        else:
+            return reference
+        raise ValueError(
+            f"Expected reference statistics in {path}. Received: {wrong}. "
+            "Make them with `Reference.save`."
+        )
+
+
+def batches(data: ImageData, batch_size: int = 500) -> Iterator[np.ndarray]:
+    """The images as floats, a batch at a time."""
+    for i in range(0, len(data), batch_size):
+        yield data.part(slice(i, i + batch_size)).arrays()[0]
+
+
+def _arrays(path: str | Path) -> dict[str, np.ndarray]:
+    """What is in an npz file, or a `ValueError` that says what is wrong."""
+    # Opened here: NumPy leaves a damaged zip file open.
+    with open(path, "rb") as raw:
+        if not zipfile.is_zipfile(raw):
+            raise ValueError("no npz file, or a damaged one")
+        raw.seek(0)
+        try:
+            with np.load(raw, allow_pickle=False) as file:
+                return {
+                    name: file[name]
+                    for name in ("protocol", "mean", "covariance", "features")
+                    if name in file
+                }
         except (
-            OSError,
-            ValueError,
-            KeyError,
-            TypeError,
-            IndexError,
+            ValueError,  # an array of Python's objects
+            SyntaxError,
             EOFError,
-            AttributeError,
+            OSError,
+            NotImplementedError,
+            RuntimeError,
+            MemoryError,
             zipfile.BadZipFile,
-        ) as error:
+            zlib.error,
+        ):
+            raise ValueError("arrays that are damaged or no numbers") from None
+
+
+def _protocol(text: Any) -> dict[str, Any]:
+    try:
+        protocol = json.loads(str(text))
+    except (ValueError, RecursionError):
+        protocol = None
+    if not isinstance(protocol, dict):
+        raise ValueError("no protocol, or one that is no JSON object")
+    return protocol
+
+
+def _check(reference: Reference) -> None:
+    """Raise a `ValueError` with what is wrong, if anything is."""
+    mean, covariance, features = (
+        reference.mean,
+        reference.covariance,
+        reference.features,
+    )
+    for name, x, axes in (
+        ("mean", mean, 1),
+        ("covariance", covariance, 2),
+        ("features", features, 2),
+    ):
+        if x is None and name == "features":
+            continue
+        if x is None:
+            raise ValueError(f"no `{name}`")
+        if x.dtype.kind != "f" or x.ndim != axes or not x.size:
+            raise ValueError(f"`{name}` of {x.dtype} and shape={x.shape}")
+        if not np.isfinite(x).all():
+            raise ValueError(f"NaN or infinity in `{name}`")
+        if x.shape[-1] != len(mean):
             raise ValueError(
-                f"Expected reference statistics in {path}. Received: {error}. "
-                "Make them with `Reference.save`."
-            ) from None
-        return reference
+                f"`{name}` of shape={x.shape} beside a mean of {len(mean)}"
+            )
+    if len(covariance) != len(mean):
+        raise ValueError(f"`covariance` of shape={covariance.shape}")
+    if features is not None and len(features) < 2:
+        raise ValueError("features of a single image")
+    slack = 1e-6 * (np.abs(covariance).max() or 1.0)
+    if np.abs(covariance - covariance.T).max() > slack:
+        raise ValueError("a covariance that is not symmetric")
+    try:
+        np.linalg.cholesky(covariance + slack * np.eye(len(mean)))
+    except np.linalg.LinAlgError:
+        raise ValueError("a covariance with negative eigenvalues") from None

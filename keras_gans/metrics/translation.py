@@ -19,7 +19,8 @@ from keras_gans.inputs import check_translatable
 from keras_gans.metrics.extractors import Extractor, extractor
 from keras_gans.metrics.frechet import frechet_distance_of
 from keras_gans.metrics.kernel import kernel_distance
-from keras_gans.metrics.protocol import Figure
+from keras_gans.metrics.measures import is_published
+from keras_gans.metrics.protocol import Figure, mean_and_deviation
 from keras_gans.registry import unknown
 
 # Direction -> the domains that it goes from and to.
@@ -67,6 +68,7 @@ class Translations:
         self.seeds = seeds
         self.classes = classes
         self.cycles = cycles
+        self.ways = known_ways(model)
         self.verbose = verbose
         self.errors: dict[str, float] = {}
 
@@ -90,7 +92,7 @@ class Translations:
             way: self.extract(
                 self.translated(way), len(self.test[source]), self.verbose
             )
-            for way, (source, _) in WAYS.items()
+            for way, (source, _) in self.ways.items()
         }
 
     @functools.cached_property
@@ -108,7 +110,7 @@ class Translations:
         As many as there are translations.
         """
         found = {}
-        for way, (source, target) in WAYS.items():
+        for way, (source, target) in self.ways.items():
             data, n = self.train[target], len(self.test[source])
             draws = [
                 np.random.default_rng(s).choice(len(data), n, replace=False)
@@ -139,12 +141,12 @@ class Translations:
 
 
 def measure_frechet(t: Translations, way: str) -> dict[str, Any]:
-    name = "FID" if t.extract.name == "inception" else "frechet_distance"
+    name = "FID" if is_published(t.extract) else "frechet_distance"
     return beside(t, way, name, frechet_distance_of)
 
 
 def measure_kernel(t: Translations, way: str) -> dict[str, Any]:
-    name = "KID" if t.extract.name == "inception" else "kernel_distance"
+    name = "KID" if is_published(t.extract) else "kernel_distance"
     size = min(1000, *(len(data) // 2 for data in t.test.values()))
 
     def estimate(features, real):
@@ -215,7 +217,7 @@ def evaluate_translation(
     seeds: Sequence[int] = (0, 1, 2, 3, 4),
     verbose: bool = True,
 ) -> list[Figure]:
-    """Measure a model that translates, both ways.
+    """Measure a model that translates, both ways or the one that it knows.
 
     Args:
         model: With `translate`, as `CycleGAN`.
@@ -256,6 +258,12 @@ def evaluate_translation(
             "one that draws samples."
         )
     check_translation_metrics(metrics, classes)
+    if "cycle_error" in metrics and len(known_ways(model)) < 2:
+        raise ValueError(
+            "Expected a model of both directions for cycle_error. Received: "
+            f"one that knows {', '.join(known_ways(model))}. Leave the metric "
+            "out."
+        )
     if not set(metrics) & set(WITH_FLOOR):
         train = None
     test = _checked_data(train, test, n, seeds)
@@ -273,17 +281,26 @@ def evaluate_translation(
     figures = []
     for metric in metrics:
         protocol = _protocol(metric, extract, test, train, seeds)
-        for way in WAYS:
+        for way in t.ways:
             found = TRANSLATION_METRICS[metric](t, way)
             for name, value in found.items():
                 # FID and KID say which features; the others name them.
                 if metric not in OF_PIXELS and name[:3] not in ("FID", "KID"):
                     name = f"{name}/{extract.name}"
-                spread = float(np.std(value))  # 0 of one value
-                figures.append(
-                    Figure(name, float(np.mean(value)), spread, protocol)
-                )
+                mean, spread = mean_and_deviation(value)
+                figures.append(Figure(name, mean, spread, protocol))
     return figures
+
+
+def known_ways(model: keras.Model) -> dict[str, tuple[str, str]]:
+    """The directions whose weights a model has."""
+    without = getattr(model, "networks_without_weights", ())
+    networks = getattr(model, "translators", None)
+    if networks is None:
+        return WAYS
+    return {
+        w: ends for w, ends in WAYS.items() if networks[w].name not in without
+    }
 
 
 def check_translation_metrics(

@@ -15,6 +15,8 @@ import numpy as np
 from keras import ops
 
 from keras_gans import backend, inputs
+from keras_gans.arguments import check_image_shape
+from keras_gans.batching import grouped
 from keras_gans.optimizers import OptimizerGroup
 from keras_gans.registry import unknown
 
@@ -31,12 +33,20 @@ class GenerativeModel(keras.Model):
         metrics: Names of the running means that `fit` shows.
     """
 
-    takes_labels = False
+    # Of the labels that it takes beside images; None takes none.
+    num_classes = None
     # For cards: how it is used, and what their picture shows.
     use = "images = model.generate(64, seed=0)"
     shows = "64 samples of seed 0, the first that it makes"
+    # Files of other pictures of an entry, and what each shows.
+    pictures = {}
     # Whether it trains on pairs of images, one of each of two domains.
     two_domains = False
+    # Batches that a training step takes; `rows_in_turn` takes them apart.
+    batches_a_step = 1
+    # Whether it makes images of texts; then `text_dim` is their width.
+    takes_text = False
+    text_dim = None
 
     def __init__(
         self,
@@ -45,21 +55,17 @@ class GenerativeModel(keras.Model):
         name: str | None = None,
     ):
         super().__init__(name=name)
-        shape = tuple(image_shape) if np.iterable(image_shape) else ()
-        if len(shape) != 3 or not all(
-            isinstance(n, (int, np.integer)) and n > 0 for n in shape
-        ):
-            raise ValueError(
-                "Expected `image_shape` as (height, width, channels), three "
-                f"positive integers. Received: image_shape={image_shape}. "
-                "Grayscale images are (28, 28, 1)."
-            )
-        self.image_shape = tuple(int(n) for n in shape)
+        self.image_shape = check_image_shape(image_shape)
         self.card = None  # of the zoo's entry that it was loaded from
         self.networks_without_weights = []
         self.trackers = {n: keras.metrics.Mean(name=n) for n in metrics}
         self.compiled_networks = {}
         self.built = True
+
+    @property
+    def takes_labels(self) -> bool:
+        """Whether it is conditional on classes."""
+        return self.num_classes is not None
 
     # === Training ===
 
@@ -87,12 +93,15 @@ class GenerativeModel(keras.Model):
             jit_compile: "auto" compiles with XLA on accelerators only; on CPUs
                 it makes these convolutions several times slower.
             **optimizers: By name, a `keras.optimizers.Optimizer`, the name of
-                one, or None for the paper's.
+                one, or None for the paper's. Where there is one player alone,
+                `optimizer` is its, too.
 
         Raises:
             ValueError: If an optimizer's name is not one of `players`, or two
                 players share one optimizer.
         """
+        if len(self.players) == 1 and "optimizer" in optimizers:
+            optimizers[next(iter(self.players))] = optimizers.pop("optimizer")
         for name in optimizers:
             if name not in self.players:
                 raise ValueError(
@@ -159,7 +168,9 @@ class GenerativeModel(keras.Model):
                 `tf.data.Dataset` or `keras.utils.PyDataset` of such batches.
             y: Labels, for models that take them.
             **kwargs: `batch_size`, `epochs`, `callbacks`, ... as in
-                `keras.Model.fit`.
+                `keras.Model.fit`. Where a training step takes several batches,
+                as with n_critic, these are the sizes of one, and steps are
+                counted whole. The images of a step are dealt out anew.
 
         Returns:
             Keras's `History`.
@@ -168,14 +179,21 @@ class GenerativeModel(keras.Model):
             ValueError: If the images have another shape or range, hold NaN or
                 infinity, or are none; if labels come to a model without.
         """
-        if kwargs.get("validation_data") is not None or kwargs.get(
-            "validation_split"
-        ):
+        held_out = kwargs.get("validation_data")
+        if held_out is not None or kwargs.get("validation_split"):
             self.check_has_test_loss()
+        if held_out is not None:
+            kwargs["validation_data"] = self.checked_held_out(held_out)
         inputs.check_options(kwargs)
         if not inputs.shuffled_by_keras(x):
             kwargs.setdefault("shuffle", False)
+        n, whole = self.batches_a_step, getattr(x, "whole_steps", False)
         x, y = inputs.checked(self, x, y, kwargs.get("steps_per_epoch"))
+        inputs.check_replicas(self, x, kwargs.get("batch_size"))
+        if n > 1 and hasattr(x, "shape"):
+            kwargs["batch_size"] = n * (kwargs.get("batch_size") or 32)
+        elif n > 1 and not whole:
+            x = grouped(x, n)
         if self.networks_without_weights:
             warnings.warn(
                 f"{self.card.name if self.card else self.name} came without "
@@ -186,6 +204,10 @@ class GenerativeModel(keras.Model):
             )
             self.networks_without_weights = []
         if not self.compiled:
+            if getattr(self, "steps_per_epoch", 0) is None:  # its schedule's
+                steps = kwargs.get("steps_per_epoch")
+                batch_size = kwargs.get("batch_size")
+                self.steps_per_epoch = steps or inputs.steps_of(x, batch_size)
             self.compile()
         if not self.is_adapted() and hasattr(x, "shape"):
             self.adapt(ops.convert_to_numpy(x))
@@ -206,7 +228,17 @@ class GenerativeModel(keras.Model):
             ValueError: For adversarial models, which have none.
         """
         self.check_has_test_loss()
+        x, y = inputs.checked(self, x, y)
+        if not self.compiled:
+            self.compile()
         return super().evaluate(x, y, **kwargs)
+
+    def checked_held_out(self, data: Any) -> Any:
+        """Validation data for Keras, once they are such as `fit` takes."""
+        if not isinstance(data, (tuple, list)):
+            data = (data,)
+        x, y = inputs.checked(self, *data[:2])
+        return x if y is None else (x, y)
 
     def check_has_test_loss(self) -> None:
         """Raise a `ValueError` where `evaluate` would mean nothing."""
@@ -243,13 +275,13 @@ class GenerativeModel(keras.Model):
         return self.sampler(inputs, training=training)
 
     def infer(
-        self, network: keras.Model, x: np.ndarray, batch_size: int
+        self, network: keras.Model, *inputs: np.ndarray, batch_size: int
     ) -> np.ndarray:
-        """Run a network on a NumPy array, batch by batch, without training."""
+        """Run a network on NumPy arrays, batch by batch, without training."""
         if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
             raise ValueError(
                 "Expected `batch_size` as a positive integer. Received: "
-                f"batch_size={batch_size!r}. The default is 64."
+                f"batch_size={batch_size!r}. Leave it out for the default."
             )
         run = self.compiled_networks.get(network.name)
         if run is None or run.network is not network:  # or a new one
@@ -258,7 +290,8 @@ class GenerativeModel(keras.Model):
             run.network = network
             self.compiled_networks[network.name] = run
         parts = [
-            run(x[i : i + batch_size]) for i in range(0, len(x), batch_size)
+            run(*(x[i : i + batch_size] for x in inputs))
+            for i in range(0, len(inputs[0]), batch_size)
         ]
         return np.concatenate(parts).astype(np.float32)
 
@@ -287,6 +320,10 @@ class GenerativeModel(keras.Model):
             uint8 `[height, width, channels]`.
         """
         raise NotImplementedError
+
+    def more_pictures(self) -> dict[str, np.ndarray]:
+        """The pictures that `pictures` names, uint8 `[h, w, c]` each."""
+        return {}
 
     # === Saving ===
 

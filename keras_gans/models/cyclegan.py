@@ -13,38 +13,43 @@ its D_A, which looks at B, is `discriminator_b`.
 
 Deviations:
 - No dropout; the authors train without it (`--no_dropout`).
+- A folder's pictures are cropped to a square in their middle, then resized;
+  the authors' are squeezed into one.
+- The smaller domain goes through permutations of its own; the authors draw from
+  it with replacement.
+- Keras rounds LeakyReLU's slope and Adam's beta_2 to float32.
 - Translation and identity go through a generator as one batch. Statistics are
   per image, so the numbers are the same.
 - Adam's epsilon is PyTorch's 1e-8 at the first step and, in Keras's form, up to
   32 times smaller later, where only gradients below 1e-7 can tell.
 """
 
+import random
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
+from keras_gans.arguments import check_counts, check_weights
+from keras_gans.augment import augmentation
 from keras_gans.backend import minimize, portable
-from keras_gans.datasets.data import as_float
 from keras_gans.datasets.unpaired import UnpairedData, two_domains
-from keras_gans.images import grid, to_uint8
-from keras_gans.inputs import check_translatable, fitting, is_tf_dataset
+from keras_gans.inputs import fitting
 from keras_gans.losses import cross_entropy_to, squared_error_to
-from keras_gans.models.base import GenerativeModel
 from keras_gans.models.cyclegan_networks import (
     build_discriminator,
     build_generator,
 )
 from keras_gans.models.cyclegan_pool import ImagePool
-from keras_gans.optimizers import LinearDecay
+from keras_gans.models.translation import TranslationModel
+from keras_gans.optimizers import LinearDecay, torch_adam
 from keras_gans.registry import register, unknown
 
 ADVERSARIAL = {"lsgan": squared_error_to, "vanilla": cross_entropy_to}
 
 
 @register("cyclegan")
-class CycleGAN(GenerativeModel):
+class CycleGAN(TranslationModel):
     """Translation between two domains of unpaired images (Zhu et al. 2017).
 
     Args:
@@ -53,7 +58,9 @@ class CycleGAN(GenerativeModel):
             paper's: (256, 256, 3).
         num_blocks: Residual blocks of a generator; the paper's: 9 from 256
             pixels on, 6 below.
-        width: Filters next to the image, ngf = ndf. The paper's: 64.
+        width: Filters next to the image, ngf. The paper's: 64.
+        discriminator_width: The same of a discriminator, ndf. Defaults to
+            `width`, as in the paper.
         adversarial: "lsgan", least squares as the paper, or "vanilla", the
             cross-entropy of Goodfellow et al.
         cycle_weight: lambda, eq. 3. The paper's: 10.
@@ -64,6 +71,8 @@ class CycleGAN(GenerativeModel):
         decay_epochs: After them, falling to zero. The paper's: 100.
         steps_per_epoch: Of that schedule. Defaults to what `fit` is given; in
             `compile` before it, to 1334, horse2zebra's.
+        augment: What the discriminators' images go through, as in
+            `keras_gans.augment.DiffAugment`; None, as the original: nothing.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -82,10 +91,6 @@ class CycleGAN(GenerativeModel):
     ```
     """
 
-    two_domains = True
-    use = 'images = model.translate(images)  # and direction="BtoA"'
-    shows = "the first test images, translated: 16 from A to B, then 16 back"
-
     def __init__(
         self,
         image_shape: tuple[int, int, int] = (256, 256, 3),
@@ -98,6 +103,8 @@ class CycleGAN(GenerativeModel):
         epochs: int = 100,
         decay_epochs: int = 100,
         steps_per_epoch: int | None = None,
+        discriminator_width: int | None = None,
+        augment: str | None = None,
         name: str = "cyclegan",
     ):
         super().__init__(
@@ -116,35 +123,22 @@ class CycleGAN(GenerativeModel):
                 f"image_shape={self.image_shape}. Crop or pad to "
                 f"{(*map(fitting, (height, image_width)), channels)}."
             )
-        if adversarial not in ADVERSARIAL:
+        if not isinstance(adversarial, str) or adversarial not in ADVERSARIAL:
             raise ValueError(
-                unknown("adversarial loss", adversarial, [*ADVERSARIAL])
+                unknown("adversarial loss", str(adversarial), [*ADVERSARIAL])
             )
-        for word, number, least in (
-            ("num_blocks", num_blocks, 1),
-            ("width", width, 1),
-            ("pool_size", pool_size, 0),
-            ("epochs", epochs, 0),
-            ("decay_epochs", decay_epochs, 0),
-            ("steps_per_epoch", steps_per_epoch, 1),
-        ):
-            whole = isinstance(number, (int, np.integer))
-            optional = word == "steps_per_epoch" and number is None
-            if not optional and not (whole and number >= least):
-                raise ValueError(
-                    f"Expected `{word}` as an integer from {least}. Received: "
-                    f"{word}={number!r}. The paper's is the default."
-                )
-        for word, weight in (
-            ("cycle_weight", cycle_weight),
-            ("identity_weight", identity_weight),
-        ):
-            real = isinstance(weight, (int, float))
-            if not (real and 0.0 <= weight < float("inf")):
-                raise ValueError(
-                    f"Expected `{word}` as a finite number from 0. Received: "
-                    f"{word}={weight!r}. The paper's is the default."
-                )
+        check_counts(num_blocks=num_blocks, width=width)
+        check_counts(
+            0, pool_size=pool_size, epochs=epochs, decay_epochs=decay_epochs
+        )
+        check_counts(
+            optional=True,
+            steps_per_epoch=steps_per_epoch,
+            discriminator_width=discriminator_width,
+        )
+        check_weights(
+            cycle_weight=cycle_weight, identity_weight=identity_weight
+        )
         self.num_blocks = num_blocks
         self.width = width
         self.adversarial = adversarial
@@ -154,6 +148,9 @@ class CycleGAN(GenerativeModel):
         self.epochs = epochs
         self.decay_epochs = decay_epochs
         self.steps_per_epoch = steps_per_epoch
+        self.discriminator_width = discriminator_width
+        self.augment = augment
+        self.augmented = augmentation(augment)
 
         def generator(end):
             return build_generator(
@@ -161,7 +158,9 @@ class CycleGAN(GenerativeModel):
             )
 
         def discriminator(end):
-            return build_discriminator(channels, width, f"discriminator_{end}")
+            return build_discriminator(
+                channels, discriminator_width or width, f"discriminator_{end}"
+            )
 
         self.generator_ab = generator("ab")
         self.generator_ba = generator("ba")
@@ -190,9 +189,7 @@ class CycleGAN(GenerativeModel):
                 self.decay_epochs,
                 self.steps_per_epoch or 1334,
             )
-            return keras.optimizers.Adam(
-                rate, beta_1=0.5, beta_2=0.999, epsilon=1e-8 * 0.001**0.5
-            )
+            return torch_adam(rate)
 
         return {
             "generator_optimizer": adam(),
@@ -215,9 +212,11 @@ class CycleGAN(GenerativeModel):
         Args:
             x, y: Two folders of pictures, resized to 286/256 of `image_shape`
                 and cropped at random; two arrays `[n, h, w, c]` in [-1, 1] or
-                of uint8, cropped if they are larger; two `ImageData`; or two
-                `tf.data` sets of batches, the shorter of which is repeated.
-                Or, in `x` alone, a data set that gives both, `(a, b)`.
+                of uint8, or two `ImageData`, of which windows are cut where
+                they are larger: let them be 286/256 as large as `image_shape`;
+                or two `tf.data` sets of batches, the shorter of which is
+                repeated. Or, in `x` alone, an `UnpairedData`, or a data set
+                that gives both, `(a, b)`.
             batch_size: Images of each domain a step. The paper's: 1.
             flip: Mirror half of the images; not of a `tf.data` set.
             **kwargs: `epochs`, `callbacks`, ... as in `keras.Model.fit`.
@@ -232,9 +231,13 @@ class CycleGAN(GenerativeModel):
         if y is not None:
             x = two_domains(x, y, self.image_shape)
         if isinstance(x, UnpairedData):
-            x = x.batches(batch_size, flip=flip, crop=self.image_shape[:2])
-        if not self.compiled and self.steps_per_epoch is None:
-            self.steps_per_epoch = length_of(x)
+            # Another order each time, of `keras.utils.set_random_seed`.
+            x = x.batches(
+                batch_size,
+                seed=random.randrange(2**31),
+                flip=flip,
+                crop=self.image_shape[:2],
+            )
         return super().fit(x, **kwargs)
 
     @portable
@@ -252,9 +255,10 @@ class CycleGAN(GenerativeModel):
             back_b = self.generator_ab(fake_a, training=True)  # G(F(b))
             cycle = self.cycle_weight
             identity = self.cycle_weight * self.identity_weight
+            seen_a, seen_b = self.augmented(fake_a), self.augmented(fake_b)
             losses = {
-                "g_loss_ab": adversarial(self.discriminator_b(fake_b), True),
-                "g_loss_ba": adversarial(self.discriminator_a(fake_a), True),
+                "g_loss_ab": adversarial(self.discriminator_b(seen_b), True),
+                "g_loss_ba": adversarial(self.discriminator_a(seen_a), True),
                 "cycle_a": cycle * mean_distance(back_a, real_a),
                 "cycle_b": cycle * mean_distance(back_b, real_b),
                 "identity_a": identity * mean_distance(same_a, real_a),
@@ -277,7 +281,9 @@ class CycleGAN(GenerativeModel):
                 ("d_loss_a", self.discriminator_a, real_a, fake_a),
                 ("d_loss_b", self.discriminator_b, real_b, fake_b),
             ):
-                on_real, on_fake = in_one_batch(discriminator, real, fake)
+                on_real, on_fake = in_one_batch(
+                    discriminator, self.augmented(real), self.augmented(fake)
+                )
                 on_both = adversarial(on_real, True) + adversarial(
                     on_fake, False
                 )
@@ -289,99 +295,9 @@ class CycleGAN(GenerativeModel):
         )
         return self.report(batch_size, **g_losses, **d_losses)
 
-    def check_has_test_loss(self) -> None:
-        raise ValueError(
-            "Expected a model with a loss on held-out data. Received: "
-            f"{type(self).__name__}, a game, whose losses measure its players "
-            "against each other. Leave `evaluate` and the validation data out, "
-            "and look at translations: `keras_gans.callbacks.TranslationGrid`."
-        )
-
-    # === Translating ===
-
     @property
-    def sampler(self) -> keras.Model:
-        """From A to B: what `call`, `predict` and `export` are of."""
-        return self.generator_ab
-
-    @property
-    def needed_networks(self) -> list[keras.Model]:
-        # A checkpoint of one generator, converted, is an entry of one way.
-        file = f"{self.generator_ba.name}.weights.h5"
-        if self.card is not None and file not in self.card.files:
-            return [self.generator_ab]
-        return [self.generator_ab, self.generator_ba]
-
-    def translate(
-        self, images: Any, direction: str = "AtoB", *, batch_size: int = 1
-    ) -> np.ndarray:
-        """Translate images from one domain to the other.
-
-        Args:
-            images: One image `[h, w, c]` or a batch `[n, h, w, c]`, float in
-                [-1, 1] or uint8 0..255, h and w divisible by 4.
-            direction: "AtoB" or "BtoA".
-            batch_size: Images translated at once.
-
-        Returns:
-            The same kind as `images`: one or a batch, float32 or uint8.
-
-        Raises:
-            ValueError: If the direction is unknown or came without weights,
-                or the images have another size, number of channels or range.
-
-        Example:
-
-        ```python
-        zebras = cyclegan.translate(horses)
-        ```
-        """
-        networks = {"AtoB": self.generator_ab, "BtoA": self.generator_ba}
-        if direction not in networks:
-            raise ValueError(unknown("direction", direction, [*networks]))
-        network = networks[direction]
-        if network.name in self.networks_without_weights:
-            raise ValueError(
-                "Expected a direction that this model knows. Received: "
-                f"direction={direction!r}, whose {network.name} came without "
-                "weights. Take the other one, or train it by `fit`."
-            )
-        images = np.asarray(images)
-        check_translatable(images, self.image_shape[-1])
-        x = as_float(images if images.ndim == 4 else images[None])
-        out = self.infer(network, x, batch_size)
-        out = to_uint8(out) if images.dtype == np.uint8 else out
-        return out if images.ndim == 4 else out[0]
-
-    def probe(self, network: keras.Model) -> np.ndarray:
-        # Smooth pictures, of which float16 weights change as much as of real.
-        height, width, channels = self.image_shape
-        noise = np.random.default_rng(0).normal(size=(4, 8, 8, channels))
-        images = ops.image.resize(noise.astype("float32"), (height, width))
-        return np.tanh(ops.convert_to_numpy(images))
-
-    def progress(self, data: UnpairedData) -> np.ndarray:
-        """Rows of image, translation, reconstruction: 4 of A, then 4 of B."""
-        triples = []
-        ways = (("AtoB", "BtoA"), ("BtoA", "AtoB"))
-        for side, (there, back) in zip((data.a, data.b), ways, strict=True):
-            images = centre(side.part(slice(4)).arrays()[0], self.image_shape)
-            made = self.translate(images, there)
-            triple = [images, made, self.translate(made, back)]
-            triples.append(np.stack(triple, axis=1))  # [n, 3, h, w, c]
-        images = np.concatenate(triples)
-        return grid(images.reshape(-1, *self.image_shape), columns=6)
-
-    def translations(self, data: UnpairedData, n: int = 16) -> np.ndarray:
-        """A picture of the first n images of A translated, then n of B."""
-        made = [
-            self.translate(centre(side.part(slice(n)).arrays()[0], size), way)
-            for side, way, size in (
-                (data.a, "AtoB", self.image_shape),
-                (data.b, "BtoA", self.image_shape),
-            )
-        ]
-        return grid(np.concatenate(made), columns=8)
+    def translators(self) -> dict[str, keras.Model]:
+        return {"AtoB": self.generator_ab, "BtoA": self.generator_ba}
 
     def get_config(self) -> dict:
         return self.base_config() | {
@@ -395,6 +311,8 @@ class CycleGAN(GenerativeModel):
             "epochs": self.epochs,
             "decay_epochs": self.decay_epochs,
             "steps_per_epoch": self.steps_per_epoch,
+            "discriminator_width": self.discriminator_width,
+            "augment": self.augment,
         }
 
 
@@ -405,21 +323,6 @@ def in_one_batch(network: keras.Model, x: Any, y: Any) -> tuple[Any, Any]:
     return out[:n], out[n:]
 
 
-def length_of(data: Any) -> int | None:
-    """Batches an epoch of what `fit` reads, where it is known."""
-    if is_tf_dataset(data):
-        length = int(data.cardinality())
-        return length if length > 0 else None
-    return getattr(data, "num_batches", None)
-
-
 def mean_distance(x: Any, y: Any) -> Any:
     """E|x - y|_1 / size, as `torch.nn.L1Loss`."""
     return ops.mean(ops.abs(x - y))
-
-
-def centre(images: np.ndarray, image_shape: tuple) -> np.ndarray:
-    """The middle of images `[n, h, w, c]`."""
-    top = (images.shape[1] - image_shape[0]) // 2
-    left = (images.shape[2] - image_shape[1]) // 2
-    return images[:, top : top + image_shape[0], left : left + image_shape[1]]

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from keras_gans.layers import Conv2D
 from keras_gans.registry import serializable
 
 
@@ -40,7 +41,7 @@ def reflect(x: Any, n: int) -> Any:
 
 
 def conv(x: Any, filters: int, size: int, strides: int = 1) -> Any:
-    return layers.Conv2D(
+    return Conv2D(
         filters, size, strides=strides, kernel_initializer=conv_init()
     )(x)
 

@@ -24,6 +24,7 @@ from keras import layers
 from keras_gans.backend import minimize, portable, vjp
 from keras_gans.losses import discriminator_loss, non_saturating_generator_loss
 from keras_gans.models.adversarial import AdversarialModel
+from keras_gans.optimizers import torch_adam
 from keras_gans.registry import register
 
 
@@ -125,6 +126,8 @@ class DCGAN(AdversarialModel):
             32. The original: (64, 64, 3).
         latent_dim: Length of z ~ N(0, 1). The original: 100.
         width: Filters next to the image, ngf = ndf. The original: 64.
+        augment: What the discriminator's images go through, as in
+            `keras_gans.augment.DiffAugment`; None, as the original: nothing.
         ema_decay: Keep `ema_generator`, a moving average of the generator with
             this decay, and sample from it. None, as the original: no average.
 
@@ -149,6 +152,7 @@ class DCGAN(AdversarialModel):
         image_shape: tuple[int, int, int] = (64, 64, 3),
         latent_dim: int = 100,
         width: int = 64,
+        augment: str | None = None,
         ema_decay: float | None = None,
         name: str = "dcgan",
     ):
@@ -166,19 +170,12 @@ class DCGAN(AdversarialModel):
         )
         self.discriminator = build_discriminator(self.image_shape, width)
         self.keep_ema(ema_decay)
+        self.use_augment(augment)
 
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
-        # PyTorch's epsilon, 1e-8, is inside the bias correction, Keras's is
-        # outside: it acts as 1e-8 * sqrt(1 - beta_2^t) would here. The first
-        # step, where the two forms differ most, is the original's.
-        def adam():
-            return keras.optimizers.Adam(
-                2e-4, beta_1=0.5, beta_2=0.999, epsilon=1e-8 * 0.001**0.5
-            )
-
         return {
-            "discriminator_optimizer": adam(),
-            "generator_optimizer": adam(),
+            "discriminator_optimizer": torch_adam(2e-4),
+            "generator_optimizer": torch_adam(2e-4),
         }
 
     def generator_objective(self, fake_logits: Any) -> Any:
@@ -201,8 +198,8 @@ class DCGAN(AdversarialModel):
         # Update D: maximise log D(x) + log(1 - D(G(z))). Real and generated
         # images go through apart, each with its own BatchNorm statistics.
         def d_loss_fn():
-            real_logits = self.discriminator(real, training=True)
-            fake_logits = self.discriminator(fake, training=True)
+            real_logits = self.judge(real)
+            fake_logits = self.judge(fake)
             return discriminator_loss(real_logits, fake_logits)
 
         d_loss, _ = minimize(
@@ -213,7 +210,7 @@ class DCGAN(AdversarialModel):
 
         # Update G: maximise log D(G(z)) under the D that has just moved.
         def g_loss_fn(fake):
-            fake_logits = self.discriminator(fake, training=True)
+            fake_logits = self.judge(fake)
             return self.generator_objective(fake_logits)
 
         g_loss, _ = minimize(
@@ -222,7 +219,7 @@ class DCGAN(AdversarialModel):
             self.generator.trainable_variables,
             through=generated,
         )
-        self.update_ema()
+        self.update_ema(lambda average: average(z, training=True))
         return self.report(batch_size, d_loss=d_loss, g_loss=g_loss)
 
     def get_config(self) -> dict:
@@ -230,5 +227,6 @@ class DCGAN(AdversarialModel):
             "image_shape": self.image_shape,
             "latent_dim": self.latent_dim,
             "width": self.width,
+            "augment": self.augment,
             "ema_decay": self.ema_decay,
         }

@@ -125,6 +125,8 @@ class GAN(AdversarialModel):
             way; D steps, then G with new noise, as in Algorithm 1 with k = 1.
         generator_loss: "non_saturating" (maximise log D(G(z)), which the
             authors trained with) or "minimax" (minimise log(1 - D(G(z)))).
+        augment: What the discriminator's images go through, as in
+            `keras_gans.augment.DiffAugment`; None, as the original: nothing.
         ema_decay: Keep `ema_generator`, a moving average of the generator with
             this decay, and sample from it. None, as the original: no average.
 
@@ -149,6 +151,7 @@ class GAN(AdversarialModel):
         latent_dim: int = 100,
         variant: str = "paper",
         generator_loss: str = "non_saturating",
+        augment: str | None = None,
         ema_decay: float | None = None,
         name: str = "gan",
     ):
@@ -182,6 +185,7 @@ class GAN(AdversarialModel):
             )
             self.discriminator = build_small_discriminator(self.image_shape)
         self.keep_ema(ema_decay)
+        self.use_augment(augment)
 
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         def optimizer():
@@ -247,9 +251,9 @@ class GAN(AdversarialModel):
 
         def losses_fn():
             fake = self.generator(z, training=True)
-            real_logits = self.discriminator(real, training=True)
+            real_logits = self.judge(real)
             # Dropout is on for the generator's loss too, with the same masks.
-            fake_logits = self.discriminator(fake, training=True)
+            fake_logits = self.judge(fake)
             d_loss = 0.5 * discriminator_loss(real_logits, fake_logits)
             g_loss = self.generator_objective(fake_logits)
             return (d_loss, g_loss), None
@@ -272,8 +276,8 @@ class GAN(AdversarialModel):
 
         # Update D by ascending its gradient.  (Alg. 1, l. 5)
         def d_loss_fn():
-            real_logits = self.discriminator(real, training=True)
-            fake_logits = self.discriminator(fake, training=True)
+            real_logits = self.judge(real)
+            fake_logits = self.judge(fake)
             return discriminator_loss(real_logits, fake_logits)
 
         d_loss, _ = minimize(
@@ -288,7 +292,7 @@ class GAN(AdversarialModel):
         # Update G by descending its gradient.  (Alg. 1, l. 8)
         def g_loss_fn():
             fake = self.generator(z, training=True)
-            fake_logits = self.discriminator(fake, training=True)
+            fake_logits = self.judge(fake)
             return self.generator_objective(fake_logits)
 
         g_loss, _ = minimize(
@@ -304,5 +308,6 @@ class GAN(AdversarialModel):
             "latent_dim": self.latent_dim,
             "variant": self.variant,
             "generator_loss": self.generator_loss,
+            "augment": self.augment,
             "ema_decay": self.ema_decay,
         }

@@ -4,16 +4,20 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
 from keras_gans import backend, inputs
+from keras_gans.arguments import check_counts
 from keras_gans.images import grid
 from keras_gans.latents import (
     check_prior,
+    check_steps,
     linear_path,
     sample_prior,
     sample_prior_in_step,
     spherical_path,
 )
+from keras_gans.layers import bare
 from keras_gans.models.base import GenerativeModel
 
 
@@ -26,6 +30,8 @@ class LatentModel(GenerativeModel):
         prior: Law of z: "normal", "uniform" on [-1, 1], or "unit_uniform" on
             [-sqrt 3, sqrt 3].
         metrics: Names of the running means that `fit` shows.
+        num_classes: Of labels, which the generator takes beside z; None for an
+            unconditional model.
     """
 
     def __init__(
@@ -35,8 +41,21 @@ class LatentModel(GenerativeModel):
         prior: str,
         metrics: tuple[str, ...],
         name: str | None = None,
+        num_classes: int | None = None,
     ):
         super().__init__(image_shape, metrics, name)
+        check_counts(optional=True, num_classes=num_classes)
+        self.num_classes = num_classes
+        self.class_counts = None
+        if num_classes is not None:
+            # Of replicas the mean, which has the same frequencies.
+            self.class_counts = keras.Variable(
+                np.zeros(num_classes),
+                dtype="float32",
+                trainable=False,
+                aggregation="mean",
+                name="class_counts",
+            )
         if not isinstance(latent_dim, (int, np.integer)) or latent_dim < 1:
             raise ValueError(
                 "Expected `latent_dim` as a positive integer. Received: "
@@ -52,6 +71,13 @@ class LatentModel(GenerativeModel):
         return sample_prior_in_step(
             self.prior, batch_size, self.latent_dim, self.seed_generator
         )
+
+    def count_classes(self, labels: Any) -> None:
+        """Count a training step's classes, `[batch]`, for `generate`."""
+        if labels is not None:
+            classes = ops.one_hot(labels, self.num_classes, dtype="float32")
+            counts = self.class_counts
+            counts.assign(counts + ops.sum(classes, axis=0))
 
     # === Sampling ===
 
@@ -69,21 +95,37 @@ class LatentModel(GenerativeModel):
         """The network whose weights an entry of the zoo keeps for this one."""
         return self.sampler if network is self.generator else network
 
-    def probe(self, network: keras.Model) -> np.ndarray:
+    def probe(self, network: keras.Model) -> Any:
         """Inputs on which two states of a network are compared."""
         if network is self.generator:
-            return self.draw_latents(64, seed=0)
-        return self.generate(64, seed=0)
+            first = self.draw_latents(64, seed=0)
+        else:
+            first = self.generate(64, seed=0)
+        labels = []
+        if len(network.inputs) > 1:
+            labels = self.given_labels(None, 64, seed=0)
+        return bare(first, *labels)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """Images from latents: `[batch, latent_dim]` -> `[batch, h, w, c]`."""
+        """Images from latents: `[batch, latent_dim]` -> `[batch, h, w, c]`.
+
+        From `[latents, labels]` where it is conditional.
+        """
         return (self.generator if training else self.sampler)(
             inputs, training=training
         )
 
     def progress(self, data: Any) -> np.ndarray:
-        """A grid of 64 samples of seed 0; it needs no data."""
-        return grid(self.generate(64, seed=0))
+        """A grid of 64 samples of seed 0; it needs no data.
+
+        Of a conditional model a column each of its first 10 classes.
+        """
+        if not self.takes_labels:
+            return grid(self.generate(64, seed=0))
+        columns = min(self.num_classes, 10)
+        n = 64 // columns * columns
+        labels = np.arange(n) % columns
+        return grid(self.generate(n, seed=0, labels=labels), columns)
 
     def generate(
         self,
@@ -100,7 +142,9 @@ class LatentModel(GenerativeModel):
             n: How many.
             seed: The same seed gives the same images on every backend, and the
                 first 8 of 64 are the 8 of 8. None draws anew.
-            labels: For conditional models; here None.
+            labels: For conditional models, the class of all images, or of
+                each: `[n]`, or one-hot `[n, num_classes]`. None draws them by
+                their frequencies in training.
             latents: float32 `[n, latent_dim]` to be used instead of drawn ones.
             batch_size: Images made at once.
 
@@ -118,19 +162,57 @@ class LatentModel(GenerativeModel):
         gan.generate(64, seed=0).shape  # (64, 28, 28, 1)
         ```
         """
-        inputs.Contract.of(self).check_labels(labels is not None)
-        if latents is None:
-            z = self.draw_latents(n, seed)
-        else:
-            z = np.asarray(latents, dtype=np.float32)
-            shaped = z.ndim == 2 and z.shape[1] == self.latent_dim and len(z)
-            if not shaped or not np.isfinite(z).all():
-                raise ValueError(
-                    f"Expected finite `latents` of shape [n, {self.latent_dim}]"
-                    f". Received: shape={z.shape}, {np.isnan(z).sum()} of them "
-                    "NaN. Draw some with `model.draw_latents(n)`."
-                )
-        return self.infer(self.sampler, z, batch_size)
+        z = self.draw_latents(n, seed) if latents is None else latents
+        z = self.check_latents(z)
+        given = self.given_labels(labels, len(z), seed)
+        return self.infer(self.sampler, z, *given, batch_size=batch_size)
+
+    def given_labels(
+        self, labels: Any, n: int, seed: int | None = None
+    ) -> list[np.ndarray]:
+        """The classes of n images, int32 `[n]`, in a list; or none of them.
+
+        Args:
+            labels: As in `generate`.
+            n: How many.
+            seed: Of those that are drawn; the first 8 of 64 are the 8 of 8.
+
+        Raises:
+            ValueError: If they are not of the model's classes, or it has none.
+        """
+        if labels is None:
+            return [self.draw_labels(n, seed)] if self.takes_labels else []
+        contract = inputs.Contract.of(self)
+        contract.check_labels(True)
+        if isinstance(labels, (int, np.integer)):
+            labels = np.full(n, labels)
+        return [contract.checked_classes(n, labels)]
+
+    def draw_labels(self, n: int, seed: int | None = None) -> np.ndarray:
+        """Draw classes by their frequencies in training, int32 `[n]`.
+
+        Before any training all classes are as likely.
+        """
+        counts = ops.convert_to_numpy(self.class_counts).astype(float)
+        frequencies = counts if counts.any() else np.ones(self.num_classes)
+        frequencies = frequencies / frequencies.sum()
+        # Beside the latents' numbers, not the same ones.
+        generator = np.random.default_rng(None if seed is None else [seed, 1])
+        return generator.choice(self.num_classes, n, p=frequencies).astype(
+            np.int32
+        )
+
+    def check_latents(self, latents: Any) -> np.ndarray:
+        """They as float32 `[n, latent_dim]`, or a `ValueError`."""
+        z = np.asarray(latents, dtype=np.float32)
+        shaped = z.ndim == 2 and z.shape[1] == self.latent_dim and len(z)
+        if not shaped or not np.isfinite(z).all():
+            raise ValueError(
+                f"Expected finite `latents` of shape [n, {self.latent_dim}]"
+                f". Received: shape={z.shape}, {np.isnan(z).sum()} of them "
+                "NaN. Draw some with `model.draw_latents(n)`."
+            )
+        return z
 
     def draw_latents(self, n: int, seed: int | None = None) -> np.ndarray:
         """Draw z from the prior with NumPy, float32 `[n, latent_dim]`."""
@@ -155,6 +237,7 @@ class LatentModel(GenerativeModel):
         seed: int | None = None,
         method: str | None = None,
         *,
+        labels: Any = None,
         latents: np.ndarray | None = None,
         batch_size: int = 64,
     ) -> np.ndarray:
@@ -166,6 +249,7 @@ class LatentModel(GenerativeModel):
             seed: As in `generate`.
             method: "linear" or "spherical". Defaults to "spherical" for a
                 normal prior and "linear" for a uniform one.
+            labels: As in `generate`, a class a walk.
             latents: float32 `[2, n, latent_dim]`, the ends of the walks,
                 instead of drawn ones.
             batch_size: Images made at once.
@@ -192,11 +276,7 @@ class LatentModel(GenerativeModel):
                 f"Received: method={method!r}. Leave it out for the one that "
                 "suits the prior."
             )
-        if not isinstance(steps, (int, np.integer)) or steps < 2:
-            raise ValueError(
-                "Expected `steps` as an integer of at least 2, for the two "
-                f"ends. Received: steps={steps!r}. Try steps=8."
-            )
+        check_steps(steps)
         if latents is None:
             self.draw_latents(n, seed)  # refuses a wrong n or seed
             ends = self.draw_latents(2 * n, seed)
@@ -212,7 +292,45 @@ class LatentModel(GenerativeModel):
                     "Draw some with `np.stack([a, b])`."
                 )
         z = paths[method](ends[0], ends[1], steps)
+        classes = self.given_labels(labels, len(z), seed)
         images = self.generate(
-            latents=z.reshape(-1, self.latent_dim), batch_size=batch_size
+            latents=z.reshape(-1, self.latent_dim),
+            labels=np.repeat(classes[0], steps) if classes else None,
+            batch_size=batch_size,
         )
         return images.reshape(len(z), steps, *self.image_shape)
+
+    # === Saving ===
+
+    def base_config(self) -> dict:
+        config = super().base_config()
+        if self.takes_labels:
+            counts = ops.convert_to_numpy(self.class_counts)
+            config["class_counts"] = [float(count) for count in counts]
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict) -> "LatentModel":
+        config = dict(config)
+        counts = config.pop("class_counts", None)
+        model = super().from_config(config)
+        if counts is not None:
+            model.class_counts.assign(checked_counts(counts, model.num_classes))
+        return model
+
+
+def checked_counts(counts: Any, num_classes: int) -> np.ndarray:
+    """How often a model saw each class, `[num_classes]`, or a `ValueError`."""
+    try:
+        checked = np.asarray(counts, dtype=np.float32)
+    except (TypeError, ValueError):
+        checked = np.full(0, np.nan)
+    if checked.shape != (num_classes,) or not (
+        np.isfinite(checked).all() and (checked >= 0).all()
+    ):
+        raise ValueError(
+            f"Expected `class_counts` as {num_classes} numbers from 0 on. "
+            f"Received: class_counts={counts!r:.80}. Leave it out for classes "
+            "that are all as likely."
+        )
+    return checked

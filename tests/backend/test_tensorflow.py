@@ -47,28 +47,42 @@ np.testing.assert_array_equal(
 
 # Every model trains under the strategy as it is.
 from tests.conformance import CASES, fit, images_like, made
-for name, config in CASES.values():
+for name, config in [*CASES.values()][HALF::2]:
     with strategy.scope():
         model = keras_gans.create(name, **config)
         model.compile()
     before = [np.array(v) for v in model.get_weights()]
-    fit(model, images_like(config), batch_size=8, epochs=2, verbose=0)
+    fit(model, images_like(config, 16), batch_size=8, verbose=0)
     after = model.get_weights()
     assert all(np.isfinite(v).all() for v in after), name
     moved = [np.abs(v - u).max() > 0 for u, v in zip(before, after)]
-    assert sum(moved) >= len(moved) - 2, name
+    stays = 20 if name == "stackgan" else 2  # its first stage is frozen
+    assert sum(moved) >= len(moved) - stays, name
     # BatchNorm's moving statistics are each replica's own; all else is one.
     average = getattr(model, "ema_generator", None)
     average = average.layers if average else []
-    kept = [w for la in average if not la.name.startswith("batch_norm")
-            for w in la.weights]
+    kept = [w for la in average for w in la.weights
+            if "moving_" not in w.path]
     for v in model.trainable_variables + kept:
         one, two = strategy.experimental_local_results(v.value)
         np.testing.assert_array_equal(one.numpy(), two.numpy(), v.path)
     assert made(model, 3).shape == (3, *config["image_shape"])
+# Too few images for the replicas: a sentence, and nothing trained.
+with strategy.scope():
+    model = keras_gans.create("wgan_gp", **CASES["wgan_gp"][1])
+images = images_like(CASES["wgan_gp"][1], n=21)
+for rows, batch_size in ((21, 1), (21, 2), (3, 3)):
+    try:
+        model.fit(images[:rows], batch_size=batch_size, verbose=0)
+    except ValueError as error:
+        assert "replica" in str(error), error
+    else:
+        raise AssertionError((rows, batch_size))
 print("two replicas: fine")
 """
 
 
-def test_two_replicas():
-    assert "fine" in run_python(TWO_REPLICAS, "tensorflow")
+@pytest.mark.parametrize("half", [0, 1])
+def test_two_replicas(half):
+    script = TWO_REPLICAS.replace("HALF", str(half))
+    assert "fine" in run_python(script, "tensorflow")

@@ -186,7 +186,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(
         ("an entry, and a folder for", "--official", "x", "--to-pytorch", "y"),
         ("an entry, and a folder for", "mine", "--to-pytorch", "y.pth"),
         ("name='mine'", "mine", "--to-pytorch", "y"),
-        ("Expected a CycleGAN. Received: a DCGAN", "dcgan_mnist",
+        ("a CycleGAN, a StackGAN or a VAE. Received: a DCGAN", "dcgan_mnist",
          "--to-pytorch", "y"),
     ):  # fmt: skip
         assert sentence in refused(capsys, *words), words

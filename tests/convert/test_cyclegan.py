@@ -308,11 +308,34 @@ def test_sizes_have_to_agree(training, tmp_path):
     said = str(refusal.value)
     assert "latest_net_G_A.pth with 2 blocks of width 4, 3 channels" in said
     assert "three.pth with 3 blocks of width 4, 3 channels" in said
+    gray = saved(discriminator(channels=1).state_dict(), tmp_path / "gray.pth")
+    with pytest.raises(ValueError, match="gray.pth with width 4, 1 channels"):
+        convert.from_official(
+            folder / "latest_net_G_A.pth", discriminator_b=gray
+        )
     wide = saved(discriminator(width=8).state_dict(), tmp_path / "wide.pth")
     with pytest.raises(ValueError, match="wide.pth with width 8, 3 channels"):
         convert.from_official(
-            folder / "latest_net_G_A.pth", discriminator_b=wide
+            folder / "latest_net_G_A.pth",
+            discriminator_a=folder / "latest_net_D_B.pth",
+            discriminator_b=wide,
         )
+
+
+def test_discriminators_of_another_width(training, tmp_path):
+    """The authors' --ngf and --ndf are two options."""
+    folder, networks = training
+    theirs = discriminator(width=8, seed=5)
+    wide = saved(theirs.state_dict(), tmp_path / "wide.pth")
+    model = convert.from_official(
+        folder / "latest_net_G_A.pth", discriminator_b=wide
+    )
+    assert (model.width, model.discriminator_width) == (4, 8)
+    assert_same_output(model.discriminator_b, theirs)
+    twin = keras_gans.CycleGAN.from_config(model.get_config())
+    assert twin.discriminator_a.count_params() == (
+        model.discriminator_b.count_params()
+    )
 
 
 # === Bad files ===

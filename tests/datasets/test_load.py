@@ -100,9 +100,11 @@ def test_flowers_with_their_classes():
     if not archive.is_file():
         pytest.skip(f"needs {archive}")
     data = datasets.load("flowers102", data_dir=archive, image_shape=(8, 8, 3))
-    assert data.images.shape == (8189, 8, 8, 3)
+    assert data.images.shape == (6715, 8, 8, 3)  # of 82 classes
     assert len(data.classes) == 102 and data.classes[76] == "passion flower"
-    assert data.labels[0] == 76 and np.bincount(data.labels).min() == 40
+    assert data.labels[0] == 76
+    counts = np.bincount(data.labels)
+    assert (counts[4::5] == 0).all() and counts[counts > 0].min() == 40
 
 
 def test_folder_of_any_pictures(pictures):
@@ -187,7 +189,7 @@ def test_flowers_that_are_damaged(tmp_path):
     with pytest.raises(ValueError, match="Expected .* as a whole zip file"):
         datasets.load("flowers102", data_dir=path)
     (tmp_path / "captions.tsv").write_text("a\tb\n1\t2\n")
-    with pytest.raises(ValueError, match="with the columns image, class"):
+    with pytest.raises(ValueError, match="names the columns image and caption"):
         datasets.load("flowers102", data_dir=tmp_path)
 
 
@@ -276,7 +278,7 @@ def test_order_is_a_function_of_seed_and_epoch():
     second.batch(0, 0)  # whatever was read before
     np.testing.assert_array_equal(first.batch(5, 2), second.batch(5, 2))
     other = toy().batches(4, seed=2)
-    assert np.any(first.order(0) != other.order(0))
+    assert np.any(first.order(0, 10) != other.order(0, 10))
 
 
 def test_steps_run_through_the_epochs():

@@ -161,17 +161,21 @@ def test_parts_and_fingerprints_are_of_both_domains():
         assert other.fingerprint() != data.fingerprint()
 
 
+def black(shape):
+    return np.full(shape, -1.0)
+
+
 @pytest.mark.parametrize(
     "a, b, sentence",
     [
-        (np.zeros((0, 8, 8, 3)), np.zeros((2, 8, 8, 3)), "none of A"),
-        (np.zeros((2, 8, 8, 3)), np.zeros((0, 8, 8, 3)), "none of B"),
+        (black((0, 8, 8, 3)), black((2, 8, 8, 3)), "none of A"),
+        (black((2, 8, 8, 3)), black((0, 8, 8, 3)), "none of B"),
         (
-            np.zeros((2, 8, 8, 3)),
-            np.zeros((2, 8, 8, 1)),
+            black((2, 8, 8, 3)),
+            black((2, 8, 8, 1)),
             r"\(8, 8, 3\) in A, \(8, 8, 1\) in B",
         ),
-        (np.zeros((8, 8, 3)), np.zeros((2, 8, 8, 3)), r"shape=\(8, 8, 3\)"),
+        (black((8, 8, 3)), black((2, 8, 8, 3)), r"shape=\(8, 8, 3\)"),
     ],
 )
 def test_what_two_domains_refuse(a, b, sentence):
@@ -255,7 +259,7 @@ def test_folder_without_one_domain(tmp_path):
     with pytest.raises(ValueError, match="testA and testB .*Received: trainA"):
         datasets.load(folder, "test")
     (folder / "trainB").mkdir()
-    with pytest.raises(ValueError, match="Received: .*trainB.*which has none"):
+    with pytest.raises(ValueError, match="Received: .*trainB, without any"):
         datasets.load(folder)
 
 
@@ -337,7 +341,9 @@ def test_archive_or_folder_of_something_else(tmp_path):
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as file:
         file.writestr("images/a.txt", "nothing")
     for source in (tmp_path / "other.zip", tmp_path, tmp_path / "missing"):
-        with pytest.raises(ValueError, match="Received: none of them"):
+        with pytest.raises(
+            ValueError, match="Received: (none of them|.*which is neither)"
+        ):
             load(source)
 
 

@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 
 from keras_gans.metrics import checks
+from keras_gans.metrics.classes import class_histogram
 from keras_gans.metrics.density_coverage import density_coverage
 from keras_gans.metrics.diversity import diversity
 from keras_gans.metrics.frechet import frechet_distance_of
+from keras_gans.metrics.inception_score import inception_score
 from keras_gans.metrics.kernel import kernel_distance
+from keras_gans.metrics.linear_probe import linear_probe
 from keras_gans.metrics.memorisation import memorisation
+from keras_gans.metrics.modes import mode_coverage
 from keras_gans.metrics.precision_recall import precision_recall
 
 GOOD = np.random.default_rng(0).normal(size=(40, 3))
@@ -80,3 +84,72 @@ def test_labels_of_another_number():
         checks.checked_labels([1, 2], "y", 3)
     with pytest.raises(ValueError, match="at least one"):
         checks.checked_labels(np.zeros(0, int), "y")
+
+
+def kernel(**arguments):
+    return kernel_distance(GOOD, GOOD, **{"subset_size": 9} | arguments)
+
+
+def probe(**arguments):
+    labels = np.arange(40) % 2
+    return linear_probe(GOOD, labels, GOOD, labels, **arguments)
+
+
+def modes(**arguments):
+    return mode_coverage(GOOD, GOOD, **{"deviation": 0.1} | arguments)
+
+
+@pytest.mark.parametrize(
+    "metric, name, value",
+    [
+        (kernel, "subset_size", 9.0),
+        (kernel, "subset_size", "9"),
+        (kernel, "subsets", 2.5),
+        (kernel, "subsets", 1),
+        (kernel, "degree", 0),
+        (kernel, "degree", 1.5),
+        (kernel, "gamma", np.inf),
+        (kernel, "gamma", -1.0),
+        (kernel, "coef0", np.nan),
+        (kernel, "seed", -1),
+        (kernel, "seed", 2**32),
+        (kernel, "seed", None),
+        (lambda **k: precision_recall(GOOD, GOOD, **k), "k", 3.0),
+        (lambda **k: density_coverage(GOOD, GOOD, **k), "k", True),
+        (lambda **k: density_coverage(GOOD, GOOD, **k), "k", 0),
+        (lambda **k: inception_score(np.eye(9), **k), "splits", 2.5),
+        (lambda **k: class_histogram([0, 1], **k), "classes", 2.0),
+        (lambda **k: class_histogram([0, 1], **k), "classes", 0),
+        (probe, "c", 0.0),
+        (probe, "c", np.nan),
+        (probe, "c", "1"),
+        (probe, "max_iterations", 0),
+        (modes, "least", 0),
+        (modes, "within", 0.0),
+        (modes, "deviation", np.nan),
+    ],
+)
+def test_arguments_out_of_range(metric, name, value):
+    words = re.escape(f"Received: {name}={value!r}")
+    with pytest.raises(ValueError, match=f"Expected `{name}` as .*{words}"):
+        metric(**{name: value})
+
+
+def test_kernels_that_overflow():
+    for features in (GOOD * 1e120, (GOOD * 1e14).astype(np.float32)):
+        with pytest.raises(ValueError, match="Expected features whose kernel"):
+            kernel_distance(features, features, subset_size=9)
+
+
+def test_ragged_lists():
+    with pytest.raises(ValueError, match="`features` as one array.*list"):
+        checks.checked([[1.0, 2.0], [3.0]])
+    with pytest.raises(ValueError, match="`y` as one array"):
+        checks.checked_labels([[1], [2, 3]], "y")
+
+
+def test_torch_tensors():
+    torch = pytest.importorskip("torch")
+    x = torch.ones((3, 2), requires_grad=True)
+    np.testing.assert_array_equal(checks.checked(x), np.ones((3, 2)))
+    assert checks.checked(x.bfloat16()).dtype == np.float32

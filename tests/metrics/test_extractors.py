@@ -8,7 +8,7 @@ import pytest
 
 import keras_gans
 from keras_gans.metrics import extractor
-from keras_gans.metrics.extractors import resized, weights_hash
+from keras_gans.metrics.extractors import _named, model_hash, resized
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 MOBILENET = SHARED / "features" / "mobilenet_v1_1.0_224.weights.h5"
@@ -29,9 +29,105 @@ def test_own_model_is_flattened_and_named():
     expected = keras.ops.convert_to_numpy(model(images.astype(np.float32)))
     np.testing.assert_allclose(features, expected.reshape(5, -1), atol=1e-5)
     assert logits is None and mine.name == "mine"
-    assert mine.sha256 == weights_hash(model)
+    assert mine.sha256 == model_hash(model)
     model.layers[1].bias.assign([1.0, 0.0, 0.0])
     assert extractor(model).sha256 != mine.sha256
+
+
+def small_model(activation="relu", **layer):
+    image = keras.Input((8, 8, 1))
+    x = keras.layers.Conv2D(3, 3, activation=activation, **layer)(image)
+    return keras.Model(image, x)
+
+
+def test_hash_of_own_model_is_of_its_architecture_too():
+    first = small_model()
+
+    def hash_of(model):
+        model.set_weights(first.get_weights())
+        return model_hash(model)
+
+    assert hash_of(small_model()) == model_hash(first)  # of other layer names
+    assert hash_of(small_model("tanh")) != model_hash(first)
+    assert hash_of(small_model(strides=2)) != model_hash(first)
+    frozen = small_model()
+    frozen.trainable = False
+    assert hash_of(frozen) == model_hash(first)
+
+
+def test_hash_of_a_subclass():
+    class Own(keras.Model):
+        def __init__(self, units):
+            super().__init__()
+            self.dense = keras.layers.Dense(units)
+            self.dense.build((None, 4))
+            self.built = True
+
+    assert model_hash(Own(2)) != model_hash(Own(2))  # other weights
+    assert len(model_hash(Own(3))) == 64
+
+
+@pytest.mark.parametrize("policy_name", ["mixed_bfloat16", "mixed_float16"])
+def test_full_precision_whatever_the_policy(policy, policy_name):
+    images = keras_gans.datasets.mnist_5k()[0][:50]
+    _named.cache_clear()
+    expected = extractor("lenet_mnist")([images])
+    _named.cache_clear()
+    policy(policy_name)
+    found = extractor("lenet_mnist")([images])
+    _named.cache_clear()
+    assert keras.config.dtype_policy().name == policy_name
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours.dtype == np.float32
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+@pytest.mark.skipif(not MOBILENET.is_file(), reason="needs ../shared")
+def test_mobilenet_in_full_precision(policy):
+    images = keras_gans.datasets.mnist_5k()[0][:4]
+    expected = extractor("mobilenet_v1", MOBILENET)([images])
+    _named.cache_clear()
+    policy("mixed_bfloat16")
+    found = extractor("mobilenet_v1", MOBILENET)([images])
+    _named.cache_clear()
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_own_model_in_half_precision_gives_float32(policy):
+    policy("mixed_bfloat16")
+    features, _ = extractor(own_model())([np.zeros((2, 8, 8, 1))])
+    assert features.dtype == np.float32
+
+
+@pytest.mark.parametrize("name", ["inception", "lenet_mnist", "mobilenet_v1"])
+def test_names_of_published_features_are_reserved(name):
+    image = keras.Input((8, 8, 1))
+    with pytest.raises(ValueError, match=f"Received: name='{name}'"):
+        extractor(keras.Model(image, image, name=name))
+
+
+def test_own_model_of_several_outputs_or_another_shape():
+    image = keras.Input((8, 8, 1))
+    two = keras.Model(image, [image, image + 1.0], name="two")
+    with pytest.raises(ValueError, match="one tensor.*'two'.*2 outputs"):
+        extractor(two)
+    with pytest.raises(ValueError, match="Received: 'lenet' with inputs"):
+        extractor(keras_gans.metrics.LeNet())
+    with pytest.raises(ValueError, match="n, 8, 8, 1.*(2, 28, 28, 1)"):
+        extractor(own_model())([np.zeros((2, 28, 28, 1))])
+
+
+def test_weights_where_none_are_taken():
+    for spec in ("lenet_mnist", own_model()):
+        with pytest.raises(ValueError, match="inception or mobilenet_v1 only"):
+            extractor(spec, "some.weights.h5")
+
+
+def test_hash_of_lenet_is_that_of_its_file():
+    card = keras_gans.load("lenet_mnist").card
+    (file,) = card.files.values()
+    assert extractor("lenet_mnist").sha256 == file["sha256"]
 
 
 def test_digits_are_recognised():
@@ -52,6 +148,10 @@ def test_lenet_refuses_other_pictures():
         (np.full((2, 28, 28, 1), 3.0), "in \\[-1, 1\\]"),
         (np.full((2, 28, 28, 1), np.nan), "finite"),
         (np.zeros((28, 28, 1)), "Expected images"),
+        (np.zeros((0, 28, 28, 1)), "one at least.*shape=\\(0, 28"),
+        (np.zeros((2, 28, 28, 1), np.uint8), "Received: uint8"),
+        ("digits.png", "Expected images.*Received: <U10"),
+        ([np.zeros((28, 28, 1)), np.zeros((8, 8, 1))], "as one array"),
     ],
 )
 def test_wrong_images(images, word):

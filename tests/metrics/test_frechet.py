@@ -187,3 +187,32 @@ def test_bad_input():
         frechet_distance(np.ones(3), np.eye(3), np.ones(2), np.eye(2))
     with pytest.raises(ValueError, match="finite means"):
         frechet_distance([np.nan], [[1.0]], [0.0], [[1.0]])
+
+
+@pytest.mark.parametrize(
+    "cov, words",
+    [
+        (np.eye(3) * (1 + 1j), "complex"),
+        (np.eye(3) + np.eye(3, k=1), "`cov2` symmetric"),
+        (np.diag([1.0, 1.0, -1.0]), "`cov2` positive semi-definite"),
+        (np.eye(3)[::-1], "`cov2` positive semi-definite"),
+        (np.ones((3, 3)) * 2 - np.eye(3), "`cov2` positive semi-definite"),
+    ],
+)
+def test_what_is_no_covariance(cov, words):
+    with pytest.raises(ValueError, match=words):
+        frechet_distance(np.zeros(3), np.eye(3), np.zeros(3), cov)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("n, d", [(5, 40), (2, 3), (100, 300)])
+def test_rounding_of_deficient_covariances_passes(n, d, dtype):
+    generator = np.random.default_rng(0)
+    scale = 10.0 ** generator.uniform(-2, 2, d)
+    features = (generator.normal(size=(n, d)) * scale).astype(dtype)
+    features[:, 0] = 1.0  # one constant feature
+    mean = features.mean(axis=0)
+    step = features - mean
+    cov = step.T @ step / (n - 1)  # in `dtype`, not in float64
+    distance = frechet_distance(mean, cov, mean, cov)
+    assert distance <= 1e-3 * np.trace(cov)

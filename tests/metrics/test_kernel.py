@@ -100,5 +100,5 @@ def test_bad_input():
     x = RNG.normal(size=(50, 3))
     with pytest.raises(ValueError, match="from 2 to 50.*subset_size=50"):
         kernel_distance(x, x)
-    with pytest.raises(ValueError, match="at least 2 subsets"):
+    with pytest.raises(ValueError, match="`subsets` as an integer from 2"):
         kernel_distance(x, x, 10, subsets=1)

@@ -1,7 +1,10 @@
 """The linear probe: what is separable, and scikit-learn's own solution."""
 
+import inspect
+
 import numpy as np
 import pytest
+import scipy.optimize
 
 from keras_gans.metrics.linear_probe import _fit, linear_probe
 
@@ -72,3 +75,33 @@ def test_bad_input():
         linear_probe(x, y[:5], x, y)
     with pytest.raises(ValueError, match="of one width"):
         linear_probe(x, y, x[:, :2], y)
+
+
+def test_default_c():
+    x, y = blobs(300, 3, 10, 2.0)
+    data = (x[:200], y[:200], x[200:], y[200:])
+    assert linear_probe(*data) == linear_probe(*data, c=1e-3)
+    assert inspect.signature(linear_probe).parameters["c"].default == 1e-3
+
+
+def test_value_and_gradient_are_of_one_function(monkeypatch):
+    x, y = blobs(60, 3, 4, 1.0)
+    caught = []
+
+    def minimize(loss, start, **options):
+        caught.append(loss)
+        return scipy.optimize.OptimizeResult(x=start, nit=0)
+
+    monkeypatch.setattr(scipy.optimize, "minimize", minimize)
+    _fit(x, y, np.arange(3), 0.05, 1)
+    (loss,) = caught
+    flat = RNG.normal(size=15)
+    weights, bias = flat.reshape(5, 3)[:-1], flat.reshape(5, 3)[-1]
+    t = np.where(y[:, None] == np.arange(3), 1.0, -1.0)
+    hinge = np.maximum(1 - t * (x @ weights + bias), 0)
+    expected = (weights**2).sum() / 2 + 0.05 * (hinge**2).sum()
+    assert loss(flat)[0] == pytest.approx(expected)
+    off = scipy.optimize.check_grad(
+        lambda z: loss(z)[0], lambda z: loss(z)[1], flat
+    )
+    assert off < 1e-4

@@ -46,3 +46,10 @@ def test_medians_by_hand():
 def test_a_test_set_of_training_images():
     with pytest.raises(ValueError, match="Take another split"):
         memorisation(TRAIN, TRAIN[:50], FRESH)
+
+
+def test_nearer_than_one_in_a_hundred():
+    # Of the distances 1, 2, ... 1000, 1 % are below 10.99.
+    test = np.arange(1.0, 1001.0)[:, None]
+    found = memorisation([[0.0], [0.0]], test, [[5.0], [10.9], [11.1], [99.0]])
+    assert found.memorised == 0.5

@@ -31,7 +31,7 @@ def test_overlapping_modes_count_the_nearest_only():
 
 
 def test_bad_input():
-    with pytest.raises(ValueError, match="positive `deviation`"):
+    with pytest.raises(ValueError, match="`deviation` as a finite pos"):
         mode_coverage(GRID, GRID, 0.0)
     with pytest.raises(ValueError, match="of one width"):
         mode_coverage(GRID, GRID[:, :1], 1.0)

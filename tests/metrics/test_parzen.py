@@ -77,3 +77,12 @@ def test_bad_input():
         parzen_log_likelihood(x, x, 0.0)
     with pytest.raises(ValueError, match="of one width"):
         parzen_log_likelihood(x, x[:, :2], 0.1)
+
+
+def test_a_thousand_validation_images_choose_sigma():
+    samples = RNG.uniform(size=(1000, 20))
+    validation = np.concatenate([samples, np.zeros((5000, 20))])
+    assert choose_sigma(samples, validation) > 0.15
+    assert parzen(samples, validation, samples).sigma == pytest.approx(0.1)
+    early = np.concatenate([samples[:500], np.zeros((500, 20)), samples])
+    assert parzen(samples, early, samples).sigma > 0.15

@@ -57,3 +57,9 @@ def test_counts_of_the_reference_packages(d, step, k, dtype, capsys):
     np.testing.assert_allclose(
         found, (theirs["precision"], theirs["recall"]), rtol=1e-6
     )
+
+
+def test_a_distance_equal_to_the_radius_is_inside():
+    # All radii are 1 (k = 1), and 1.0 lies 1 from 2.0.
+    found = precision_recall([[0.0], [1.0]], [[2.0], [3.0]], k=1)
+    assert found == (0.5, 0.5)

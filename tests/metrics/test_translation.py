@@ -1,5 +1,6 @@
 """Measures of translation: closed forms, floors, and what is refused."""
 
+import dataclasses
 from pathlib import Path
 
 import keras
@@ -13,6 +14,7 @@ from keras_gans.metrics import (
     evaluate_translation,
     extractor,
     frechet_distance_of,
+    inception,
     kernel_distance,
 )
 from keras_gans.metrics.translation import BATCH_SIZE
@@ -170,7 +172,7 @@ def test_distances_are_those_of_their_features(test, train, pooled):
             for f in figures
             if f.name == f"frechet_distance {way} of training {target}/pooled"
         )
-        spread = np.std([frechet(x) for x in floors])
+        spread = np.std([frechet(x) for x in floors], ddof=1)
         assert floor.deviation == pytest.approx(spread, rel=1e-3)
         error = kernel_distance(real[target], fake, subset_size=10)[1]
         assert found[f"kernel_distance standard error {way}"] == pytest.approx(
@@ -253,7 +255,12 @@ def test_no_training_images_no_floor(test, colours):
 
 
 def test_inception_alone_is_fid(test, colours):
-    published = Extractor("inception", "", "none", colours.run)
+    named = dataclasses.replace(colours, name="inception")
+    figures = evaluate_translation(
+        tiny(Unchanged), ALL[:2], named, test=test, verbose=False
+    )
+    assert all(f.name.endswith("/inception") for f in figures)
+    published = dataclasses.replace(named, sha256=inception.SHA256)
     figures = evaluate_translation(
         tiny(Unchanged), ALL[:2], published, test=test, verbose=False
     )
@@ -363,3 +370,23 @@ def test_mobilenet_knows_zebras(tmp_path, monkeypatch):
     assert 0.25 <= found["class_share sorrel BtoA of real A"] <= 0.4
     assert found["class_share sorrel BtoA of untranslated B"] == 0.0
     assert found["frechet_distance AtoB of untranslated A"] > 0
+
+
+def test_a_model_of_one_way_is_measured_that_way():
+    model = keras_gans.CycleGAN((32, 32, 3), num_blocks=1, width=2)
+    model.networks_without_weights = ["generator_ba"]
+    rng = np.random.default_rng(0)
+    a, b = (
+        np.tanh(rng.normal(size=(n, 32, 32, 3))).astype(np.float32)
+        for n in (5, 6)
+    )
+    network = keras.Sequential(
+        [keras.Input((32, 32, 3)), keras.layers.GlobalAveragePooling2D()]
+    )
+    test = keras_gans.datasets.unpaired(a, b)
+    figures = evaluate_translation(
+        model, extractor_name=network, test=test, verbose=False
+    )
+    assert figures and all("AtoB" in figure.name for figure in figures)
+    with pytest.raises(ValueError, match="both directions.*knows AtoB"):
+        evaluate_translation(model, ["cycle_error"], test=test, verbose=False)

@@ -1,5 +1,7 @@
 """Weights from a PyTorch rendering into the Keras network, and back."""
 
+import operator
+
 import keras
 import numpy as np
 
@@ -8,8 +10,8 @@ def keras_weights(torch_network, of=lambda parameter: parameter):
     """A torch Sequential's weights, in the order and layout of Keras.
 
     Convolution kernels of both kinds transpose by (2, 3, 1, 0), linear ones
-    by (1, 0); a BatchNorm brings gamma, beta, mean, variance. With `of`, its
-    gradients instead, and None for what has none.
+    by (1, 0); a BatchNorm brings gamma, beta, mean, variance, or the last two.
+    With `of`, its gradients instead, and None for what has none.
     """
     from torch import nn
 
@@ -23,7 +25,8 @@ def keras_weights(torch_network, of=lambda parameter: parameter):
         elif isinstance(module, nn.Linear):
             weights.append(numpy(of(module.weight), (1, 0)))
         elif isinstance(module, nn.BatchNorm2d):
-            weights.append(numpy(of(module.weight), (0,)))
+            if module.affine:
+                weights.append(numpy(of(module.weight), (0,)))
         else:
             continue
         if module.bias is not None:
@@ -73,3 +76,83 @@ def relative_to_largest(ours, theirs):
     """The largest difference, as a share of the tensor's largest value."""
     ours, theirs = keras.ops.convert_to_numpy(ours), np.asarray(theirs)
     return np.abs(ours - theirs).max() / np.abs(theirs).max()
+
+
+def paired(network, torch_network, of=lambda parameter: parameter):
+    """`{id(weight): (weight, theirs)}`, layers of a kind in order of creation.
+
+    For networks with branches, whose weights Keras lists in another order. With
+    `of`, gradients instead, and None for what has none.
+    """
+    from torch import nn
+
+    from tests.references import torch_wgan_gp as reference
+
+    # Kind of ours -> theirs, the tensors in the order of our weights, axes.
+    own, statistics = ("weight", "bias"), ("bn.running_mean", "bn.running_var")
+    kinds = {
+        "Conv2D": (nn.Conv2d, own, (2, 3, 1, 0)),
+        "Conv2DTranspose": (nn.ConvTranspose2d, own, (2, 3, 1, 0)),
+        "Dense": (nn.Linear, own, (1, 0)),
+        "BatchNormalization": (
+            nn.BatchNorm2d,
+            (*own, "running_mean", "running_var"),
+            (0,),
+        ),
+        "ConditionalBatchNorm": (
+            reference.ClassNorm,
+            ("scale.weight", "offset.weight", *statistics),
+            (0, 1),
+        ),
+        "LayerNorm": (nn.GroupNorm, own, (0,)),
+    }
+
+    def number(layer):
+        suffix = layer.name.rsplit("_", 1)[-1]
+        return int(suffix) if suffix.isdigit() else 0
+
+    pairs = {}
+    for kind, (torch_kind, names, axes) in kinds.items():
+        ours = [x for x in network.layers if type(x).__name__ == kind]
+        theirs = [
+            module
+            for module in torch_network.modules()
+            if isinstance(module, torch_kind)
+            and getattr(module, "affine", True)  # a class's is another's part
+        ]
+        for layer, module in zip(sorted(ours, key=number), theirs, strict=True):
+            tensors = [operator.attrgetter(name)(module) for name in names]
+            tensors = [t for t in tensors if t is not None]
+            for weight, tensor in zip(layer.weights, tensors, strict=True):
+                value = of(tensor)
+                if value is not None:
+                    value = value.detach().numpy()
+                    value = value.transpose(axes) if value.ndim > 1 else value
+                pairs[id(weight)] = (weight, value)
+    assert len(pairs) == len(network.weights)
+    return pairs
+
+
+def put_paired(network, torch_network):
+    for weight, value in paired(network, torch_network).values():
+        weight.assign(np.ascontiguousarray(value))
+
+
+def assert_same_paired(network, torch_network, atol):
+    """All weights, but where Adam makes a step out of rounding.
+
+    As `assert_same_weights`; a moving variance up to n / (n - 1).
+    """
+    gradients = paired(network, torch_network, of=lambda p: p.grad)
+    for weight, theirs in paired(network, torch_network).values():
+        ours = keras.ops.convert_to_numpy(weight)
+        if weight.path.endswith("moving_variance"):
+            np.testing.assert_allclose(ours, theirs, rtol=0.5)
+            continue
+        _, gradient = gradients[id(weight)]
+        if gradient is not None:
+            size = np.abs(gradient)
+            seen = (size > 1e-6 * size.max()) | (size == 0)
+            assert seen.mean() > 0.9, weight.path
+            ours, theirs = ours[seen], theirs[seen]
+        np.testing.assert_allclose(ours, theirs, atol=atol, err_msg=weight.path)

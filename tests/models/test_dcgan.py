@@ -90,6 +90,38 @@ def test_learns_to_tell_and_to_fool():
     assert before > 0.7 and after < 0.25
 
 
+def test_statistics_of_the_average_are_its_own():
+    """Each step, of the batch of latents that the step drew."""
+    gan = keras_gans.DCGAN((28, 28, 1), latent_dim=8, width=4, ema_decay=0.5)
+    drawn = []
+    sample = gan.sample_latents
+
+    def kept(n):
+        drawn.append(sample(n))
+        return drawn[-1]
+
+    gan.sample_latents = kept
+    gan.compile(
+        *(keras.optimizers.SGD(0.5) for _ in range(2)), run_eagerly=True
+    )
+    images = np.random.default_rng(0).uniform(-1, 1, (32, 28, 28, 1))
+    for _ in range(40):  # as many as the moving means take
+        gan.train_step((images.astype(np.float32),))
+    first = next(
+        layer
+        for layer in gan.ema_generator.layers
+        if isinstance(layer, keras.layers.BatchNormalization)
+    )
+    before = keras.Model(gan.ema_generator.inputs, first.input)
+    batches = [keras.ops.convert_to_numpy(before(z)) for z in drawn[-20:]]
+    mean = np.mean(batches, axis=(0, 1, 2, 3))
+    spread = np.std(batches, axis=(0, 1, 2, 3))
+    moving = keras.ops.convert_to_numpy(first.moving_mean)
+    assert np.abs(moving - mean).max() < 0.3 * spread.max()
+    moving = keras.ops.convert_to_numpy(first.moving_variance) ** 0.5
+    np.testing.assert_allclose(moving, spread, rtol=0.3)
+
+
 def tensorflow_and_torch():
     if keras.backend.backend() != "tensorflow":
         pytest.skip("parity in float64 is shown on TensorFlow")

@@ -111,7 +111,7 @@ def test_data_sets_are_told_to_adapt():
     gan = keras_gans.GAN((8, 8, 1))
     images = images_like({"image_shape": (8, 8, 1)})
     with pytest.warns(UserWarning, match="Call `adapt"):
-        gan.fit(Batches(images, 8), verbose=0)
+        gan.fit(Batches(images, batch_size=8), verbose=0)
 
 
 def test_dropout_is_on_in_the_generators_pass():
