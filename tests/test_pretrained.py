@@ -520,9 +520,30 @@ def test_entry_of_the_zoo(name):
 
     with Image.open(ZOO / name / "samples.png") as file:
         shown = np.asarray(file, np.int64)
-    made = keras_gans.images.grid(model.generate(64, seed=0))
-    difference = np.abs(made.reshape(shown.shape).astype(np.int64) - shown)
+    if hasattr(model, "generate"):
+        made = keras_gans.images.grid(model.generate(64, seed=0))
+        made = made.reshape(shown.shape)
+    else:  # rows of images, each above what comes back of it
+        shown, made = shown_and_reconstructed(model, shown)
+    difference = np.abs(made.astype(np.int64) - shown)
     assert np.percentile(difference, 99) <= 3
+
+
+def shown_and_reconstructed(model, picture):
+    """The reconstructions in a grid of 8 columns, and those made anew."""
+    height, width, _ = model.image_shape
+    tiles = np.stack(
+        [
+            picture[top : top + height, left : left + width]
+            for top in range(0, len(picture), height + 2)
+            for left in range(0, picture.shape[1], width + 2)
+        ]
+    )
+    pairs = tiles.reshape((-1, 2, 8, *model.image_shape))
+    x = pairs[:, 0].reshape((-1, *model.image_shape)) / 127.5 - 1.0
+    made = model.reconstruct(np.float32(x))
+    made = np.round(127.5 * (made + 1.0)).reshape(pairs[:, 1].shape)
+    return pairs[:, 1], made
 
 
 @pytest.mark.parametrize("name", [n for n in ENTRIES if n.endswith("_mnist")])
