@@ -1,5 +1,6 @@
 """What every model can do, on whichever backend runs the tests."""
 
+import functools
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 import keras_gans
 from keras_gans import augment
 from keras_gans.cards import read_card
+from keras_gans.models.base import GenerativeModel
 from keras_gans.pretrained import ZOO, networks_of
 from keras_gans.registry import MODELS
 from tests.conformance import (
@@ -48,6 +50,19 @@ def case(request):
 
 
 @pytest.fixture
+def eager(monkeypatch):
+    """Steps without TensorFlow's graphs, whose making outlasts tiny runs.
+
+    `test_step_is_finite_and_moves_every_network` and the tests of parity and of
+    exact resume in other files have the graphs.
+    """
+    if BACKEND == "tensorflow":
+        compile_ = GenerativeModel.compile
+        eagerly = functools.partialmethod(compile_, run_eagerly=True)
+        monkeypatch.setattr(GenerativeModel, "compile", eagerly)
+
+
+@pytest.fixture
 def drawing_case(case):
     """Those that draw their own samples."""
     if not hasattr(case[0], "generate"):
@@ -63,9 +78,9 @@ def latent_case(drawing_case):
     return drawing_case
 
 
-def steps_of(model, n, batch_size, epochs=1):
+def steps_of(model, n, batch_size):
     """Training steps of n images."""
-    return epochs * -(-n // (batch_size * model.batches_a_step))
+    return -(-n // (batch_size * model.batches_a_step))
 
 
 def iterations_of(model, name, steps):
@@ -172,7 +187,7 @@ def test_step_is_finite_and_moves_every_network(case):
         assert sum(moved) >= len(moved) - 1, name
 
 
-def test_average_follows_and_is_what_samples(drawing_case):
+def test_average_follows_and_is_what_samples(drawing_case, eager):
     model, images = drawing_case
     if model.ema_generator is None:
         pytest.skip("this configuration keeps no average")
@@ -255,9 +270,9 @@ def test_config_round_trip(case):
     assert [w.shape for w in twin.weights] == [w.shape for w in model.weights]
 
 
-def test_resumes_bit_equal_from_a_keras_file(case, tmp_path):
+def test_resumes_bit_equal_from_a_keras_file(case, tmp_path, eager):
     model, images = case
-    fit(model, images, batch_size=8, epochs=2, verbose=0)
+    fit(model, images, batch_size=8, verbose=0)
     model.save(tmp_path / "run.keras")
     twin = keras.saving.load_model(tmp_path / "run.keras")
 
@@ -265,7 +280,7 @@ def test_resumes_bit_equal_from_a_keras_file(case, tmp_path):
     for name in model.players:
         ours, theirs = getattr(model, name), getattr(twin, name)
         assert ours is not theirs
-        steps = steps_of(model, len(images), 8, epochs=2)
+        steps = steps_of(model, len(images), 8)
         expected = iterations_of(model, name, steps)
         assert int(ours.iterations) == int(theirs.iterations) == expected
         assert_equal(
@@ -274,11 +289,11 @@ def test_resumes_bit_equal_from_a_keras_file(case, tmp_path):
         )
     for run in (model, twin):
         keras.utils.set_random_seed(0)  # of the order of two domains
-        fit(run, images, batch_size=8, epochs=2, verbose=0, shuffle=False)
+        fit(run, images, batch_size=8, verbose=0, shuffle=False)
     assert_equal(weights_of(model), weights_of(twin))
 
 
-def test_fit_reads_every_kind_of_data_alike(latent_case):
+def test_fit_reads_every_kind_of_data_alike(latent_case, eager):
     model, images = latent_case
     images = images[:21]  # the last batch is ragged
     whole = given(model, images)
@@ -346,14 +361,14 @@ def test_default_optimizers_are_new_each_time(case):
 
 
 @pytest.mark.parametrize("name", ["mixed_float16", "mixed_bfloat16"])
-def test_mixed_precision(name, policy, case, tmp_path):
+def test_mixed_precision(name, policy, case, tmp_path, eager):
     _, images = case
     convolves = any("conv" in v.path for v in case[0].variables)
     if BACKEND == "torch" and convolves and not torch_has_cuda():
         pytest.skip("PyTorch has no half-precision convolutions on CPUs")
     config = case[0].get_config() | {"dtype_policy": name}
     model = type(case[0]).from_config(config)
-    history = fit(model, images, batch_size=8, epochs=3, verbose=0).history
+    history = fit(model, images, batch_size=8, verbose=0).history
     assert all(np.isfinite(v).all() for v in history.values())
     assert made(model, 2).dtype == np.float32
     assert all(v.dtype == "float32" for v in model.trainable_variables)
