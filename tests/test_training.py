@@ -16,7 +16,7 @@ import pytest
 from keras_gans import registry, training
 from keras_gans.datasets import CaptionedData, ImageData, unpaired
 from keras_gans.recipes import Recipe
-from tests.conformance import CASES, embeddings_like, images_like
+from tests.conformance import CASES, TINY, embeddings_like, images_like
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -116,7 +116,7 @@ def test_a_run_leaves_saves_samples_and_a_log(tmp_path):
 @pytest.mark.parametrize("case", CASES)
 def test_a_run_in_pieces_is_the_whole_run(tmp_path, case):
     whole = run(tiny(case), tmp_path / "whole")
-    for steps in (4, 9, 12):  # in mid-epoch, and with a save on the way
+    for steps in (5, 12):  # in mid-epoch, and with a save on the way
         pieces = run(tiny(case, steps=steps, save_every=4), tmp_path / "pieces")
     assert_equal(whole, pieces)
     assert_equal(whole, final(tmp_path / "pieces"))
@@ -314,9 +314,9 @@ def start(case, out, steps=30, die_at_save=0):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", TINY)
 def test_killed_at_any_moment(tmp_path, case):
-    """SIGKILL: within a save, and twice whenever it hits."""
+    """SIGKILL: within a save, and whenever it hits."""
     undisturbed = start(case, tmp_path / "whole")
     assert undisturbed.wait() == 0, (tmp_path / "stderr.txt").read_text()
     out = tmp_path / "killed"
@@ -327,16 +327,13 @@ def test_killed_at_any_moment(tmp_path, case):
     assert list(out.glob(".save_*"))  # what the kill left aside
 
     chance = random.Random(case)
-    kills = 0
-    for _ in range(2):
-        process = start(case, out)
-        wanted = len(read_log(out)) + chance.randint(1, 3)
-        while process.poll() is None and len(read_log(out)) < wanted:
-            time.sleep(0.01)
-        time.sleep(chance.random() * 0.3)
-        process.kill()
-        kills += process.wait() == -signal.SIGKILL
-    assert kills > 0
+    process = start(case, out)
+    wanted = len(read_log(out)) + chance.randint(1, 3)
+    while process.poll() is None and len(read_log(out)) < wanted:
+        time.sleep(0.01)
+    time.sleep(chance.random() * 0.1)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
     last = start(case, out)
     assert last.wait() == 0, (tmp_path / "stderr.txt").read_text()
     assert_equal(final(tmp_path / "whole"), final(out))
