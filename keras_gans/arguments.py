@@ -25,6 +25,18 @@ def check_counts(
             )
 
 
+def check_widths(widths: Any, least: int = 0) -> tuple[int, ...]:
+    """Widths of so many layers at least, or a `ValueError`."""
+    if not isinstance(widths, (list, tuple)) or len(widths) < least:
+        raise ValueError(
+            f"Expected `widths` as a tuple of {least} or more integers, one a "
+            f"layer. Received: widths={widths!r}. Leave it out where it has a "
+            "default."
+        )
+    check_counts(**{f"widths[{i}]": width for i, width in enumerate(widths)})
+    return tuple(widths)
+
+
 def check_weights(**weights: Any) -> None:
     """Raise a `ValueError` that names a weight that is not finite, from 0."""
     for name, value in weights.items():

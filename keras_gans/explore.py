@@ -14,6 +14,8 @@ from scipy.stats import norm, rankdata
 from keras_gans.arguments import check_counts
 from keras_gans.files import writable_file, written_aside
 from keras_gans.images import grid, save_png
+from keras_gans.inputs import as_array
+from keras_gans.models.latent import LatentModel
 
 
 def arithmetic(
@@ -37,14 +39,15 @@ def arithmetic(
         path: The picture: a row each of A, B and C, what their mean makes at
             its end; below them what the result makes.
         scale: Whole number by which each pixel is enlarged.
-        labels: For a conditional model the class of all of them.
+        labels: The class of all of them, which a conditional model needs.
 
     Returns:
         The result's latent, float32 `[latent_dim]`.
 
     Raises:
-        ValueError: If the path cannot be written, or what is given is neither
-            latents nor images.
+        ValueError: If the path cannot be written, the model makes no images of
+            latents alone, what is given is neither latents nor images, or the
+            class of a conditional model is missing.
 
     Example:
 
@@ -54,11 +57,13 @@ def arithmetic(
     ```
     """
     path = writable_file(path)
+    check_counts(scale=scale)
+    check_makes_images_of_latents(model, labels)
     rows = [latents_of(model, x, labels) for x in (a, b, c)]
     means = [row.mean(axis=0) for row in rows]
     result = means[0] - means[1] + means[2]
     blank = np.ones((1, *model.image_shape), np.float32)  # white
-    longest = max(map(len, rows))
+    longest = max(map(len, rows)) + 1  # a gap before the mean
     shown = []
     for row, mean in zip(rows, means, strict=True):
         made = model.generate(latents=np.vstack([row, mean]), labels=labels)
@@ -70,9 +75,26 @@ def arithmetic(
     return result
 
 
+def check_makes_images_of_latents(model: keras.Model, labels: Any) -> None:
+    """Raise a `ValueError` unless latents, and the class, are all it needs."""
+    if not isinstance(model, LatentModel) or model.takes_text:
+        raise ValueError(
+            "Expected a model that makes images of latents alone. Received: "
+            f"{type(model).__name__}. Take a GAN or a VAE."
+        )
+    if model.takes_labels and labels is None:
+        raise ValueError(
+            "Expected `labels`, the class of all images, of a conditional "
+            "model: of each image another class is drawn without. Received: "
+            "none. Pass `labels=0`, or `--label 0`."
+        )
+    if labels is not None:
+        model.given_labels(labels, 1)
+
+
 def latents_of(model: keras.Model, x: Any, labels: Any = None) -> np.ndarray:
     """Latents as they are; of images the means of their codes."""
-    x = np.asarray(x, dtype=np.float32)
+    x = as_array(x)
     if x.ndim != 4 or not hasattr(model, "encode"):
         return model.check_latents(x)
     if isinstance(labels, (int, np.integer)):
@@ -98,14 +120,14 @@ def manifold(
             upwards.
         n: Images a side.
         scale: Whole number by which each pixel is enlarged.
-        labels: For a conditional model the class of all of them.
+        labels: The class of all of them, which a conditional model needs.
 
     Returns:
         The latents, float32 `[n, n, 2]`, rows from top to bottom.
 
     Raises:
-        ValueError: If the path cannot be written, or the latent space is
-            another.
+        ValueError: If the path cannot be written, the latent space is another,
+            or the class of a conditional model is missing.
 
     Example:
 
@@ -117,13 +139,16 @@ def manifold(
     """
     path = writable_file(path)
     check_counts(2, n=n)
+    check_counts(scale=scale)
     latent_dim = getattr(model, "latent_dim", None)
-    if latent_dim != 2 or model.prior != "normal":
+    prior = getattr(model, "prior", None)
+    if latent_dim != 2 or prior != "normal":
         raise ValueError(
             "Expected a model with 2 latents of a normal prior. Received: "
-            f"{type(model).__name__} with latent_dim={latent_dim}. Train "
-            "`VAE(latent_dim=2)`."
+            f"{type(model).__name__} with latent_dim={latent_dim}, "
+            f"prior={prior!r}. Train `VAE(latent_dim=2)`."
         )
+    check_makes_images_of_latents(model, labels)
     ticks = norm.ppf((np.arange(n) + 0.5) / n).astype(np.float32)
     z = np.stack(np.meshgrid(ticks, ticks[::-1]), axis=-1)
     images = model.generate(latents=z.reshape(-1, 2), labels=labels)
@@ -153,6 +178,8 @@ def outliers(
     path: str | Path,
     k: int = 1,
     seed: int = 0,
+    known_labels: Any = None,
+    other_labels: Any = None,
 ) -> Outliers:
     """Score images by the bound of log p(x), and draw both histograms.
 
@@ -165,6 +192,8 @@ def outliers(
             the model finds the least and the most likely.
         k: Importance samples of the bound.
         seed: Of the noise.
+        known_labels: Of each known image, for a conditional model.
+        other_labels: Of each of the others.
 
     Returns:
         The area under the ROC curve, and the scores.
@@ -186,7 +215,10 @@ def outliers(
             "Expected a model with a bound of log p(x). Received: "
             f"{type(model).__name__}. Take a VAE."
         )
-    scores = [model.score(x, k=k, seed=seed) for x in (known, others)]
+    kinds = ((known, known_labels), (others, other_labels))
+    for images, labels in kinds:  # both, before hours of work on one
+        model.checked(images, labels, "score(images, labels=labels)")
+    scores = [model.score(x, k=k, seed=seed, labels=y) for x, y in kinds]
     found = Outliers(auroc(*scores), *scores)
     _draw_outliers(found, known, others, path)
     return found
@@ -208,20 +240,24 @@ def _draw_outliers(
     axes = figure.subplot_mosaic(
         [["scores", "scores"], ["known", "others"]], height_ratios=(2, 1)
     )
+    # Half a per cent may lie far below; the first bar has them.
     low, high = np.quantile(np.hstack([found.known, found.others]), (0.005, 1))
-    bins = np.linspace(low, high, 80)
+    bins = np.linspace(low, high if high > low else low + 1.0, 80)
     for name in ("known", "others"):
         values = np.maximum(getattr(found, name), low)
         axes["scores"].hist(values, bins, alpha=0.6, density=True, label=name)
-    axes["scores"].set_xlabel("log p(x), at least, in nats")
+    axes["scores"].set_xlabel("log p(x), at least, in nats; or less, at left")
+    axes["scores"].set_ylabel("share of images a nat")
     axes["scores"].set_title(f"AUROC {found.auroc:.4f}")
     axes["scores"].legend()
     for name, images in (("known", known), ("others", others)):
         order = np.argsort(getattr(found, name))
-        chosen = np.concatenate([order[:8], order[-8:]])
-        picture = grid(np.asarray(images)[chosen], 8)
-        axes[name].imshow(picture.squeeze(), cmap="gray", vmin=0, vmax=255)
-        axes[name].set_title(f"{name}: least likely, most likely")
+        half = min(8, len(order) // 2)
+        chosen = np.concatenate([order[:half], order[len(order) - half :]])
+        if half:
+            picture = grid(np.asarray(images)[chosen][..., :3], half)
+            axes[name].imshow(picture.squeeze(), cmap="gray", vmin=0, vmax=255)
+        axes[name].set_title(f"{name}: least likely, above most likely")
         axes[name].axis("off")
     with written_aside(path) as file:
         figure.savefig(file, format="png", dpi=120)

@@ -4,6 +4,10 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
+# What a verb is called where a model lacks it.
+VERBS = {"draw_latents": "make images of latents", "score": "score images"}
+MOST_SAMPLES = 100_000  # whose latents are drawn to pick some by number
+
 
 def add_parsers(command: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the commands.
@@ -86,9 +90,9 @@ def able_to(name: str, verb: str) -> Any:
         )
         known = next(other for other in others if hasattr(model, other))
         raise ValueError(
-            f"Expected a model that can {verb}. Received: {name!r}, a "
-            f"{type(model).__name__}, which can {known}. `keras-gans list` "
-            "names others."
+            f"Expected a model that can {VERBS.get(verb, verb)}. Received: "
+            f"{name!r}, of the kind {type(model).__name__}, which can {known}. "
+            "`keras-gans list` names others."
         )
     return model
 
@@ -101,8 +105,13 @@ def run_arithmetic(options: argparse.Namespace) -> None:
 
     numbers = [options.a, options.b, options.c]
     largest = max(max(group) for group in numbers)
-    for group in numbers:
-        check_counts(0, **{"number of a sample": min(group)})
+    for number in (min(map(min, numbers)), largest):
+        if not 0 <= number < MOST_SAMPLES:
+            raise ValueError(
+                "Expected --a, --b and --c as numbers of samples, from 0 to "
+                f"{MOST_SAMPLES - 1}. Received: {number}. Look them up in what "
+                "`keras-gans generate` makes of the same seed."
+            )
     check_counts(scale=options.scale)
     model = able_to(options.name, "draw_latents")
     z = model.draw_latents(largest + 1, options.seed)
@@ -122,6 +131,8 @@ def run_manifold(options: argparse.Namespace) -> None:
 
 
 def run_outliers(options: argparse.Namespace) -> None:
+    import numpy as np
+
     from keras_gans import datasets
     from keras_gans.arguments import check_counts
     from keras_gans.explore import outliers
@@ -137,7 +148,12 @@ def run_outliers(options: argparse.Namespace) -> None:
         data = datasets.load(
             name, split, data_dir=folder, image_shape=model.image_shape
         )
-        images.append(data.part(slice(options.n)).arrays()[0])
-    found = outliers(model, *images, options.out, options.k)
+        some = np.random.default_rng(0).permutation(len(data))[: options.n]
+        images.append(data.part(np.sort(some)).arrays())
+    (known, known_labels), (others, other_labels) = images
+    given = {}
+    if model.takes_labels:
+        given = {"known_labels": known_labels, "other_labels": other_labels}
+    found = outliers(model, known, others, options.out, options.k, **given)
     print(f"AUROC {found.auroc:.4f}")
     print(options.out)

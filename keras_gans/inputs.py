@@ -94,9 +94,15 @@ class Contract:
                 return labels.argmax(-1).astype(np.int32)
             got = "rows that are not one-hot"
             fix = "Take the likeliest class, `labels.argmax(-1)`."
-        elif labels.dtype.kind not in "iu":
+        elif labels.dtype.kind == "f" and (labels != labels.round()).any():
+            got = f"{labels[labels != labels.round()][0]}"
+            fix = "Number the classes from 0."
+        elif labels.dtype.kind not in "iuf":
             got = f"an array of {labels.dtype}"
-            fix = "Whole numbers are `labels.astype(int)`."
+            fix = "Number the classes from 0."
+        elif labels.ndim == 2 and labels.shape[1] > 1:
+            got = f"rows of {labels.shape[1]}, shape={labels.shape}"
+            fix = f"One-hot rows are of {self.num_classes}."
         elif labels.shape == (images, 1):
             got, fix = f"shape={labels.shape}", "Take `labels[:, 0]`."
         elif labels.shape != (images,):
@@ -129,7 +135,9 @@ class Contract:
                 "left of an epoch, or choose another batch size."
             )
 
-    def check_labels(self, given: bool) -> None:
+    def check_labels(
+        self, given: bool, call: str = "fit(images, labels)"
+    ) -> None:
         """Raise a `ValueError` where labels and model do not fit together."""
         if self.two_domains:
             if not given:
@@ -154,8 +162,8 @@ class Contract:
             )
         if self.num_classes is not None and not given:
             raise ValueError(
-                f"Expected (images, labels): {self.model} is conditional. "
-                "Received: no labels. Pass `fit(images, labels)`."
+                f"Expected {call[call.index('(') :]}: {self.model} is "
+                f"conditional. Received: no labels. Pass `{call}`."
             )
 
     def check_images(self, images: np.ndarray) -> None:
@@ -191,6 +199,17 @@ class Contract:
                 f"Received: shape={shape}. {fix}"
             )
         check_values(images)
+
+
+def as_array(images: Any) -> np.ndarray:
+    """An array of what a user gives, or a `ValueError`."""
+    try:
+        return np.asarray(keras.ops.convert_to_numpy(images))
+    except (TypeError, ValueError):  # lists of several lengths, files
+        raise ValueError(
+            "Expected one array of numbers. Received: "
+            f"{type(images).__name__}. Make one with `np.stack`."
+        ) from None
 
 
 def check_values(images: np.ndarray) -> None:

@@ -22,8 +22,8 @@ def test_arithmetic_is_that_of_means(vae, tmp_path):
     expected = z[:3].mean(0) - z[3] + z[4:].mean(0)
     np.testing.assert_allclose(result, expected, atol=1e-6)
     with Image.open(path) as file:
-        # Rows of A, B, C and the result; three images and their mean.
-        assert file.size == (4 * 8 + 3 * 2, 4 * 8 + 3 * 2)
+        # Rows of A, B, C and the result; three images, a gap, their mean.
+        assert file.size == (5 * 8 + 4 * 2, 4 * 8 + 3 * 2)
         last = np.asarray(file)[-8:, -8:]
     made = vae.generate(latents=result[None])[0, ..., 0]
     assert np.abs(last / 127.5 - 1 - made).max() < 0.01
@@ -42,10 +42,33 @@ def test_arithmetic_of_every_prior_and_class(tmp_path):
     explore.arithmetic(gan, *z[:, None], tmp_path / "gan.png")
     gan = keras_gans.VAE((8, 8, 1), num_classes=3)
     images = images_like({"image_shape": (8, 8, 1)}, 3)[:, None]
-    explore.arithmetic(gan, *images, tmp_path / "one.png", labels=1)
-    with pytest.raises(ValueError, match="Expected finite `latents`"):
-        explore.arithmetic(gan, [[0.0]], z[:1], z[:1], tmp_path / "no.png")
-    assert not (tmp_path / "no.png").exists()
+    z = explore.arithmetic(gan, *images, tmp_path / "one.png", labels=1)
+    a, b, c = (gan.encode(x, [1])[0][0] for x in images)
+    np.testing.assert_allclose(z, a - b + c, atol=1e-6)
+    with Image.open(tmp_path / "one.png") as file:
+        last = np.asarray(file)[-8:, -8:]
+    made = gan.generate(latents=z[None], labels=1)[0, ..., 0]
+    assert np.abs(last / 127.5 - 1 - made).max() < 0.01
+    other = gan.generate(latents=z[None], labels=2)[0, ..., 0]
+    assert np.abs(made - other).max() > 0.01
+
+
+def test_what_arithmetic_refuses(tmp_path):
+    vae = keras_gans.VAE((8, 8, 1), num_classes=3)
+    z = vae.draw_latents(1, seed=0)
+    images = images_like({"image_shape": (8, 8, 1)}, 1)
+    for model, x, options, words in (
+        (vae, [[0.0]], {"labels": 1}, "Expected finite `latents`"),
+        (vae, [[0.0], [1.0, 2.0]], {"labels": 1}, "Expected one array"),
+        (vae, z, {}, "Expected `labels`.*Received: none. Pass"),
+        (vae, z, {"labels": 3}, "labels from 3 to 3"),
+        (vae, z, {"labels": 1, "scale": 0}, "`scale` as an integer"),
+        (keras_gans.Autoencoder((8, 8, 1)), images, {}, "latents alone"),
+        (keras_gans.create("stackgan_stage1"), z, {}, "latents alone"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            explore.arithmetic(model, x, x, x, tmp_path / "no.png", **options)
+    assert not list(tmp_path.iterdir())
 
 
 def test_manifold_is_of_quantiles(vae, tmp_path):
@@ -58,8 +81,23 @@ def test_manifold_is_of_quantiles(vae, tmp_path):
         first = np.asarray(file)[:8, :8]
     made = vae.generate(latents=z[0, :1])[0, ..., 0]
     assert np.abs(first / 127.5 - 1 - made).max() < 0.01
-    with pytest.raises(ValueError, match="2 latents.*latent_dim=20"):
-        explore.manifold(keras_gans.VAE((8, 8, 1)), tmp_path / "no.png")
+    for model, words in (
+        (keras_gans.VAE((8, 8, 1)), "2 latents.*latent_dim=20"),
+        (keras_gans.GAN((8, 8, 1), 2), "prior='unit_uniform'"),
+        (keras_gans.VAE((8, 8, 1), latent_dim=2, num_classes=3), "`labels`"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            explore.manifold(model, tmp_path / "no.png")
+
+
+def test_manifold_of_a_class(tmp_path):
+    vae = keras_gans.VAE((8, 8, 1), latent_dim=2, num_classes=3)
+    z = explore.manifold(vae, tmp_path / "map.png", n=2, labels=2)
+    with Image.open(tmp_path / "map.png") as file:
+        tiles = np.asarray(file).reshape(2, 8, 2, 8).transpose(0, 2, 1, 3)
+    made = vae.generate(latents=z.reshape(-1, 2), labels=2)[..., 0]
+    shown = tiles.reshape(4, 8, 8) / 127.5 - 1
+    assert np.abs(shown - made).max() < 0.01
 
 
 def test_auroc_is_the_share_of_pairs():
@@ -99,6 +137,24 @@ def test_outliers_are_told_from_digits(entry, tmp_path):
     gan = keras_gans.GAN((8, 8, 1), variant="small")
     with pytest.raises(ValueError, match="bound of log p.*Received: GAN"):
         explore.outliers(gan, digits, digits, tmp_path / "no.png")
+    # Refused before the first kind is scored, however long that takes.
+    with pytest.raises(ValueError, match="Expected images"):
+        explore.outliers(
+            vae, digits, digits[:, :8], tmp_path / "no.png", k=10**9
+        )
+
+
+def test_outliers_of_few_images_and_of_classes(vae, tmp_path):
+    x = images_like({"image_shape": (8, 8, 1)}, 3)
+    explore.outliers(vae, x[:1], x[1:2], tmp_path / "two.png")
+    model = keras_gans.VAE((8, 8, 1), num_classes=3)
+    with pytest.raises(ValueError, match=r"score\(images, labels=labels\)"):
+        explore.outliers(model, x, x, tmp_path / "no.png")
+    found = explore.outliers(
+        model, x, x, tmp_path / "y.png", known_labels=[0, 1, 2],
+        other_labels=[0, 1, 2],
+    )  # fmt: skip
+    assert found.auroc == 0.5
 
 
 def test_commands(entry, tmp_path, capsys):
@@ -112,8 +168,10 @@ def test_commands(entry, tmp_path, capsys):
     known = ["--known", "mnist_5k", "--others", "mnist_5k", "-n", "20"]
     assert run("outliers", str(entry), *known) == 0
     assert "AUROC 0.5" in capsys.readouterr().out
-    groups[1] = "-1"
-    assert run("arithmetic", str(entry), *groups) != 0
+    for wrong in ("-1", "100000"):
+        groups[1] = wrong
+        assert run("arithmetic", str(entry), *groups) != 0
+        assert f"Received: {wrong}" in capsys.readouterr().err
     assert run("manifold", "dcgan_mnist") != 0
     assert "2 latents" in capsys.readouterr().err
     assert run("outliers", "dcgan_mnist", *known) != 0

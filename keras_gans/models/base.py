@@ -228,16 +228,23 @@ class GenerativeModel(keras.Model):
             ValueError: For adversarial models, which have none.
         """
         self.check_has_test_loss()
+        inputs.check_options(kwargs)
         x, y = inputs.checked(self, x, y)
         if not self.compiled:
             self.compile()
-        return super().evaluate(x, y, **kwargs)
+        with inputs.plain_errors():
+            return super().evaluate(x, y, **kwargs)
 
     def checked_held_out(self, data: Any) -> Any:
         """Validation data for Keras, once they are such as `fit` takes."""
         if not isinstance(data, (tuple, list)):
             data = (data,)
-        x, y = inputs.checked(self, *data[:2])
+        if len(data) not in (1, 2):
+            raise ValueError(
+                "Expected `validation_data` as images, or (images, labels). "
+                f"Received: {len(data)} of them. Leave the rest out."
+            )
+        x, y = inputs.checked(self, *data)
         return x if y is None else (x, y)
 
     def check_has_test_loss(self) -> None:

@@ -204,15 +204,19 @@ class LatentModel(GenerativeModel):
 
     def check_latents(self, latents: Any) -> np.ndarray:
         """They as float32 `[n, latent_dim]`, or a `ValueError`."""
-        z = np.asarray(latents, dtype=np.float32)
+        z = inputs.as_array(latents)
         shaped = z.ndim == 2 and z.shape[1] == self.latent_dim and len(z)
-        if not shaped or not np.isfinite(z).all():
+        if not shaped or z.dtype.kind not in "fiu" or not np.isfinite(z).all():
+            got = f"shape={z.shape}"
+            if z.dtype.kind not in "fiu":
+                got = f"an array of {z.dtype}"
+            elif shaped:
+                got = f"NaN or infinity in {(~np.isfinite(z)).sum()} of them"
             raise ValueError(
-                f"Expected finite `latents` of shape [n, {self.latent_dim}]"
-                f". Received: shape={z.shape}, {np.isnan(z).sum()} of them "
-                "NaN. Draw some with `model.draw_latents(n)`."
+                f"Expected finite `latents` of shape [n, {self.latent_dim}]. "
+                f"Received: {got}. Draw some with `model.draw_latents(n)`."
             )
-        return z
+        return z.astype(np.float32)
 
     def draw_latents(self, n: int, seed: int | None = None) -> np.ndarray:
         """Draw z from the prior with NumPy, float32 `[n, latent_dim]`."""

@@ -36,9 +36,10 @@ from keras_gans.arguments import (
     check_counts,
     check_positive,
     check_weights,
+    check_widths,
 )
 from keras_gans.backend import minimize, portable
-from keras_gans.inputs import Contract
+from keras_gans.inputs import Contract, as_array
 from keras_gans.layers import bare
 from keras_gans.models.latent import LatentModel
 from keras_gans.models.vae_networks import (
@@ -50,7 +51,8 @@ from keras_gans.models.vae_networks import (
 from keras_gans.registry import register, unknown
 
 LIKELIHOODS = ("bernoulli", "gaussian")
-AT_ONCE = 10_000  # images that are decoded at once to score
+AT_ONCE = 8_000_000  # numbers of a layer, at most, when scores are computed
+TEST_SEED = 0
 LOG_2PI = float(np.log(2.0 * np.pi))
 
 
@@ -79,7 +81,9 @@ class VAE(LatentModel):
         num_classes: Of labels, which encoder and decoder are told; None for an
             unconditional model.
         learning_rate: Of Adam. Defaults to the network's: 1e-3; the IWAE's
-            eight stages, from 1e-3 to 1e-4 in 3,280 epochs of 2,980 steps.
+            eight stages, from 1e-3 to 1e-4 in 3,280 epochs of 2,980 steps,
+            with its beta_1 of 0.99 and epsilon of 5e-6. With a rate of your
+            own, those are Keras's.
         decay_steps: Steps over which `learning_rate` falls to zero along a
             cosine; 0 for none.
 
@@ -122,7 +126,7 @@ class VAE(LatentModel):
         decay_steps: int = 0,
         name: str = "vae",
     ):
-        if network not in NETWORKS:
+        if network not in list(NETWORKS):
             raise ValueError(unknown("network", network, [*NETWORKS]))
         if likelihood not in LIKELIHOODS:
             raise ValueError(unknown("likelihood", likelihood, [*LIKELIHOODS]))
@@ -132,10 +136,8 @@ class VAE(LatentModel):
         if learning_rate is not None:
             check_positive(learning_rate=learning_rate)
         kind = NETWORKS[network]
-        widths = kind.widths if widths is None else tuple(widths)
-        check_counts(
-            **{f"widths[{i}]": width for i, width in enumerate(widths)}
-        )
+        widths = kind.widths if widths is None else widths
+        widths = check_widths(widths, least=int(network == "convolutional"))
         check_fits(likelihood, binarise, beta, k, learning_rate, decay_steps)
         super().__init__(
             image_shape,
@@ -160,6 +162,7 @@ class VAE(LatentModel):
         self.generator = build_generator(
             decoder, self.image_shape[-1], likelihood
         )
+        self.test_seeds = backend.SeedGenerator(TEST_SEED)
 
     @property
     def decoder(self) -> keras.Model:
@@ -180,7 +183,8 @@ class VAE(LatentModel):
             epsilon = 1e-8 * 0.001**0.5 / 128
         elif self.network == "iwae" and self.learning_rate is None:
             beta_1, epsilon = 0.99, 1e-4 / 20
-            ends = np.cumsum([3**i * 2980 for i in range(7)])
+            # Keras keeps a rate up to and with the step that is named.
+            ends = np.cumsum([3**i * 2980 for i in range(7)]) - 1
             stages = [1e-4 * round(10 ** (1 - i / 7), 1) for i in range(8)]
             rate = schedules.PiecewiseConstantDecay(ends.tolist(), stages)
         if self.decay_steps:
@@ -198,9 +202,14 @@ class VAE(LatentModel):
 
         Args:
             images: float32 `[n, height, width, channels]` in [-1, 1].
+
+        Raises:
+            ValueError: If the images are not what the model makes.
         """
         if self.is_adapted():
             return
+        images = np.asarray(ops.convert_to_numpy(images))
+        Contract.of(self).check_images(images)
         mean = np.mean(images, axis=0, dtype=np.float64)
         p = np.clip((mean + 1.0) / 2.0, 0.001, 0.999)
         if self.likelihood == "bernoulli":
@@ -235,10 +244,15 @@ class VAE(LatentModel):
     def test_step(self, data: Any) -> dict[str, Any]:
         images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
         n = ops.shape(images)[0]
-        images = self.observed(images, seed=0)
-        epsilon = self.sample_noise(n, seed=1)
+        images = self.observed(images, self.test_seeds)
+        epsilon = self.sample_noise(n, self.test_seeds)
         loss, parts = self.negative_bound(images, labels, epsilon)
         return self.report(n, loss=loss, **parts)
+
+    def reset_metrics(self) -> None:
+        """Start means anew, and the noise of `evaluate`."""
+        super().reset_metrics()
+        self.test_seeds.state.assign([TEST_SEED, 0])
 
     def observed(self, images: Any, seed: Any) -> Any:
         """Images as the likelihood sees them: with pixels drawn, or as is."""
@@ -342,12 +356,16 @@ class VAE(LatentModel):
 
         Args:
             latents: `[n, latent_dim]`.
-            labels: Of each, for a conditional model; drawn where missing.
+            labels: Of each, or the class of all, for a conditional model.
             batch_size: Images decoded at once.
 
         Raises:
             ValueError: If latents or labels are not what the model takes.
         """
+        Contract.of(self).check_labels(
+            labels is not None, "decode(latents, labels)"
+        )
+        latents = self.check_latents(latents)
         return self.generate(
             latents=latents, labels=labels, batch_size=batch_size
         )
@@ -380,6 +398,8 @@ class VAE(LatentModel):
     ) -> np.ndarray:
         """A lower bound of log p(x), in nats; the tighter, the larger k.
 
+        Of a conditional model, of log p(x | y).
+
         log 1/k sum_i p(x, z_i) / q(z_i | x), z_i of q(z | x): eq. 8 of the
         IWAE. Of a Gaussian likelihood it is a density, of pixels in [0, 1].
 
@@ -407,12 +427,14 @@ class VAE(LatentModel):
         """
         check_counts(k=k, batch_size=batch_size)
         check_counts(0, seed=seed)
-        x, given = self.checked(images, labels)
+        x, given = self.checked(images, labels, "score(images, labels=labels)")
         rng = np.random.default_rng(seed)
         if self.binarise:
             on = rng.random(x.shape, np.float32) < (x + 1.0) / 2.0
             x = 2.0 * on.astype(np.float32) - 1.0
-        samples = min(k, max(1, AT_ONCE // batch_size))
+        layers = (la for la in self.decoder.layers if la.weights)
+        largest = max(int(np.prod(la.output.shape[1:])) for la in layers)
+        samples = min(k, max(1, AT_ONCE // (batch_size * largest)))
         run = self._weights_of(samples)
         shape = (samples, self.latent_dim)
         bar = keras.utils.Progbar(len(x), unit_name="image")
@@ -447,13 +469,13 @@ class VAE(LatentModel):
         return self.compiled_networks[name]
 
     def checked(
-        self, images: Any, labels: Any
+        self, images: Any, labels: Any, call: str = "encode(images, labels)"
     ) -> tuple[np.ndarray, list[np.ndarray]]:
         """Images as float32, and their classes in a list, or a `ValueError`."""
-        x = np.asarray(ops.convert_to_numpy(images))
+        x = as_array(images)
         contract = Contract.of(self)
         contract.check_images(x)
-        contract.check_labels(labels is not None)
+        contract.check_labels(labels is not None, call)
         return x.astype(np.float32), (
             [] if labels is None else self.given_labels(labels, len(x))
         )

@@ -229,7 +229,7 @@ def test_arguments_that_are_refused(arguments, sentence):
         (None, "Expected .images, labels.*no labels"),
         (np.zeros(7, int), r"each of 8 images.*shape=\(7,\).*as many as"),
         (np.zeros((8, 3), int), "rows that are not one-hot.*argmax"),
-        (np.full(8, 0.5), "an array of float64"),
+        (np.full(8, 0.5), "Received: 0.5"),
         (np.full(8, 3), "labels from 3 to 3.*num_classes"),
         (np.arange(8) - 1, "labels from -1 to 6"),
     ],

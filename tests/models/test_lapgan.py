@@ -131,7 +131,7 @@ def test_labels_reach_every_network_and_nothing_else_changes():
         (np.zeros(7, int), r"each of 8 images.*shape=\(7,\).*as many as"),
         (np.zeros((8, 3), int), "rows that are not one-hot.*argmax"),
         (np.zeros((8, 1), int), r"shape=\(8, 1\).*\[:, 0\]"),
-        (np.zeros(8), "an array of float64.*astype"),
+        (np.full(8, 0.5), "Received: 0.5"),
         ([[0], [1, 2]] * 4, "an array of object"),
         (np.full(8, 3), "labels from 3 to 3.*num_classes"),
         (np.arange(8) - 1, "labels from -1 to 6"),

@@ -51,6 +51,68 @@ def test_initial_weights_are_the_programs():
     np.testing.assert_allclose(1 / (1 + np.exp(-bias)), p, atol=1e-6)
 
 
+def test_default_optimizers_are_the_programs():
+    adam = keras_gans.VAE().default_optimizers()["vae_optimizer"]
+    assert (float(adam.learning_rate), adam.beta_1) == (
+        pytest.approx(1e-3),
+        0.9,
+    )
+    # PyTorch's 1e-8 stands outside of the correction, and its loss is a sum.
+    assert adam.epsilon == pytest.approx(1e-8 * 0.001**0.5 / 128)
+    vae = keras_gans.VAE(network="iwae")
+    adam = vae.default_optimizers()["vae_optimizer"]
+    assert (adam.beta_1, adam.epsilon) == (0.99, pytest.approx(1e-4 / 20))
+    rate = adam._learning_rate  # of the step to come
+    for step, expected in (
+        (0, 1e-3),
+        (2979, 1e-3),
+        (2980, 7e-4),  # an epoch is over
+        (4 * 2980 - 1, 7e-4),
+        (4 * 2980, 5e-4),
+        (1093 * 2980, 1e-4),
+        (10**7, 1e-4),
+    ):
+        assert float(rate(step)) == pytest.approx(expected, rel=0.06), step
+    vae = keras_gans.VAE(network="iwae", learning_rate=1e-3, decay_steps=100)
+    adam = vae.default_optimizers()["vae_optimizer"]
+    assert float(adam._learning_rate(50)) == pytest.approx(5e-4)
+    assert float(adam._learning_rate(100)) == pytest.approx(0, abs=1e-9)
+    assert adam.beta_1 == 0.9
+
+
+def test_adapt_checks_its_images():
+    vae = keras_gans.VAE((8, 8, 1), network="iwae", widths=(4,))
+    for wrong in (IMAGES * np.nan, IMAGES * 200, IMAGES[:, :4], IMAGES[:0]):
+        with pytest.raises(ValueError, match="Expected .* Received: "):
+            vae.adapt(wrong)
+        assert not vae.is_adapted()
+    vae = keras_gans.VAE(
+        (8, 8, 1), network="iwae", widths=(4,), likelihood="gaussian"
+    )
+    vae.adapt(IMAGES)
+    bias = ops.convert_to_numpy(vae.decoder.get_layer("pixels").bias)
+    p = np.clip((IMAGES.mean(0) + 1) / 2, 0.001, 0.999)
+    expected = np.concatenate([p, 0 * p], axis=-1).reshape(-1)
+    np.testing.assert_allclose(bias, expected, rtol=1e-6)
+
+
+def test_evaluate_draws_for_each_batch_and_the_same_each_time():
+    vae = keras_gans.VAE((8, 8, 1), binarise=True, widths=(8,))
+    image = images_like({"image_shape": (8, 8, 1)}, 1)
+    losses = []
+
+    class Keep(keras.callbacks.Callback):
+        def on_test_batch_end(self, batch, logs=None):
+            losses.append(logs["loss"])
+
+    x = np.repeat(image, 8, axis=0)
+    for _ in range(2):
+        vae.evaluate(x, batch_size=4, verbose=0, callbacks=[Keep()])
+    first, both, again, again_both = losses
+    assert (first, both) == (again, again_both)
+    assert abs(first - both) > 1e-4  # the second batch's mean is another
+
+
 # === Against the programs ===
 
 
@@ -354,11 +416,12 @@ def test_bad_use_is_one_sentence(use, words):
 @pytest.mark.parametrize(
     "labels, words",
     [
-        (None, r"\(images, labels\).*conditional"),
+        (None, r"\(images, labels.*conditional"),
         ([0, 1, 2, 3], "labels from 0 to 3"),
         ([0, 1, 2], r"each of 4 images.*shape=\(3,\)"),
-        ([0.5, 1.0, 1.0, 2.0], "an array of float64"),
+        ([1.0, 0.5, 1.0, 2.0], "Received: 0.5"),
         (np.full((4, 3), 1 / 3), "rows that are not one-hot"),
+        (np.zeros((4, 5), int), "rows of 5.*One-hot rows are of 3"),
     ],
 )
 def test_labels_that_are_refused(labels, words):
@@ -368,6 +431,9 @@ def test_labels_that_are_refused(labels, words):
     for use in (vae.encode, vae.reconstruct, vae.score):
         with pytest.raises(ValueError, match=words):
             use(IMAGES, labels=labels)
+    words = words.replace("images,", "latents,")
+    with pytest.raises(ValueError, match=words):
+        vae.decode(np.zeros((4, 20)), labels)
 
 
 @pytest.mark.parametrize(
@@ -381,6 +447,8 @@ def test_labels_that_are_refused(labels, words):
         ({"binarise": True, "likelihood": "gaussian"}, "`binarise` with"),
         ({"decay_steps": 10}, "`learning_rate` beside"),
         ({"widths": (0,)}, r"`widths\[0\]`"),
+        ({"widths": 5}, "`widths` as a tuple.*Received: widths=5"),
+        ({"network": "convolutional", "widths": ()}, "1 or more"),
         (
             {"network": "convolutional", "image_shape": (6, 8, 1)},
             "divisible by 4",
