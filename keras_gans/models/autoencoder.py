@@ -11,8 +11,8 @@ Deviations:
 - Hinton and Salakhutdinov stack Boltzmann machines to start from, and minimise
   with conjugate gradients. Here all weights start from Glorot's law and are
   trained at once by Adam, as is usual since.
-- Their code is 784-1000-500-250-30; ours is of two hidden layers less unless
-  `widths` says so.
+- Theirs is 784-1000-500-250-30, of logistic units; ours 784-500-250-30, of
+  rectified ones, unless `widths` and `activation` say so.
 """
 
 from collections.abc import Sequence
@@ -94,7 +94,7 @@ class Autoencoder(GenerativeModel):
         corruption: "masking" (pixels are turned black, Vincent et al.),
             "gaussian" (noise is added), or None.
         noise: Share of pixels that are masked, or sigma in units of [0, 1].
-        sparsity: "l1" (mean absolute code), "kl" (from `target` to the mean
+        sparsity: "l1" (sum of absolute codes), "kl" (from `target` to the mean
             of each unit, whose activation is a sigmoid then), or None.
         sparsity_weight: Of that term.
         target: rho, how often a unit is to be on, in (0, 1).
