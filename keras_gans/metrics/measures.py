@@ -175,11 +175,11 @@ def measure_likelihood(s: Subject) -> dict[str, float]:
     }
 
 
-def measure_reconstruction(s: Subject) -> dict[str, float]:
+def measure_reconstruction_error(s: Subject) -> dict[str, float]:
     images, labels = s.test.arrays()
     given = (labels,) if s.model.takes_labels else ()
     errors = (s.model.reconstruct(images, *given) - images) / 2.0
-    return {"reconstruction": float(np.mean(np.square(errors)))}
+    return {"reconstruction_error": float(np.mean(np.square(errors)))}
 
 
 def measure_parzen(s: Subject) -> dict[str, float]:
@@ -364,11 +364,15 @@ METRICS: dict[str, Metric] = {
         higher_is_better=False,
         of_features=False,
         of_samples=False,
-        facts=lambda s: {
-            "importance samples": IMPORTANCE_SAMPLES,
-            "pixels": "drawn" if s.model.binarise else "grey levels",
-            "units": "nats an image",
-        },
+        facts=lambda s: (
+            {
+                "importance samples": IMPORTANCE_SAMPLES,
+                "pixels": "drawn" if s.model.binarise else "grey levels",
+                "units": "nats an image",
+                "seed": s.seed,
+            }
+            | ({"classes": "given"} if s.model.takes_labels else {})
+        ),
     ),
     "parzen": Metric(
         measure_parzen,
@@ -385,8 +389,8 @@ METRICS: dict[str, Metric] = {
         most=MOST,
         facts=lambda s: {"k": PRECISION_K},
     ),
-    "reconstruction": Metric(
-        measure_reconstruction,
+    "reconstruction_error": Metric(
+        measure_reconstruction_error,
         ("images", "reconstruct"),
         higher_is_better=False,
         of_features=False,

@@ -93,7 +93,7 @@ def test_a_vae_is_measured_by_its_bound(parts, monkeypatch):
     test = parts["other"]
     figures = evaluate(
         vae,
-        ["negative_log_likelihood", "reconstruction"],
+        ["negative_log_likelihood", "reconstruction_error"],
         test=test,
         verbose=False,
     )
@@ -106,17 +106,17 @@ def test_a_vae_is_measured_by_its_bound(parts, monkeypatch):
     assert squares == pytest.approx(np.square(halves).mean(), rel=1e-5)
     protocol = figures[0].as_dict()["protocol"]
     assert protocol["importance samples"] == 5
-    assert protocol["pixels"] == "drawn"
+    assert protocol["pixels"] == "drawn" and protocol["seed"] == 0
     gan = keras_gans.GAN(variant="small")
     for name, words in (
         ("negative_log_likelihood", "with a likelihood"),
-        ("reconstruction", "encodes and decodes"),
+        ("reconstruction_error", "encodes and decodes"),
     ):
         with pytest.raises(ValueError, match=f"{words}.*Received: GAN"):
             evaluate(gan, [name], test=test, verbose=False)
     autoencoder = keras_gans.Autoencoder(widths=(8,))
     (figure,) = evaluate(
-        autoencoder, ["reconstruction"], test=test, verbose=False
+        autoencoder, ["reconstruction_error"], test=test, verbose=False
     )
     assert 0 < figure.value < 1
     with pytest.raises(ValueError, match="draws its own samples"):
