@@ -307,7 +307,7 @@ def run_translate(options: argparse.Namespace) -> None:
 def run_train(options: argparse.Namespace) -> None:
     import keras_gans
     from keras_gans.datasets import TERMS
-    from keras_gans.pretrained import recipe_path
+    from keras_gans.pretrained import as_loaded, recipe_path
     from keras_gans.recipes import read_recipe
     from keras_gans.training import train
 
@@ -347,7 +347,7 @@ def run_train(options: argparse.Namespace) -> None:
     if model.takes_text:
         encoder = f"{model.text_encoder.name}, {model.text_dim} numbers a text"
         facts["text encoder"] = encoder
-    picture, rows = _picture(model, recipe)
+    picture, rows = picture_of(as_loaded(model), recipe)
     keras_gans.save_pretrained(
         model,
         entry,
@@ -362,16 +362,17 @@ def run_train(options: argparse.Namespace) -> None:
     print(entry)
 
 
-def _picture(model: Any, recipe: Any) -> tuple[Any, list[str]]:
-    """The picture of a model that is shown on test images or their captions.
+def picture_of(model: Any, recipe: Any) -> tuple[Any, list[str]]:
+    """An entry's picture, and what its rows are, where that is to be said.
 
-    And what its rows are; of other models None, for 64 samples.
+    64 samples of seed 0; of models that are shown on test images, or on their
+    captions, what they make of the first of them.
     """
     from keras_gans import datasets
 
     reconstructs = not hasattr(model, "generate") and not model.two_domains
     if not model.two_domains and not model.takes_text and not reconstructs:
-        return None, []
+        return model.progress(None), []
     arguments = dict(recipe.data) | {"image_shape": model.image_shape}
     try:
         data = datasets.load(**arguments | {"split": "test"})

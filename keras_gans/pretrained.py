@@ -311,7 +311,7 @@ def _build(folder: Path, card: Card) -> keras.Model:
     path = folder / "config.json"
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
-        config = fields["config"]
+        config = in_the_policy_in_force(fields["config"])
         if fields["model"] != card.model:
             raise ValueError(f"model {fields['model']!r} beside {card.model!r}")
         # A class of the registry, with plain arguments: no code is loaded.
@@ -322,6 +322,31 @@ def _build(folder: Path, card: Card) -> keras.Model:
             f"Expected {path} to hold the arguments of a {card.model}. "
             f"Received: {words}. Fetch the entry again."
         ) from None
+
+
+def as_loaded(model: keras.Model) -> keras.Model:
+    """The model in the policy in force, where it was trained in another."""
+    if model.dtype_policy.name == keras.config.dtype_policy().name:
+        return model
+    config = in_the_policy_in_force(model.get_config())
+    twin = type(model).from_config(config)
+    twin.set_weights(model.get_weights())
+    return twin
+
+
+def in_the_policy_in_force(config: dict[str, Any]) -> dict[str, Any]:
+    """Arguments without the dtype policy of the training, at any depth.
+
+    Weights are stored alike in all of them, and who trained in bfloat16 may
+    have had a processor for it that others lack.
+    """
+    return {
+        name: in_the_policy_in_force(value)
+        if isinstance(value, dict)
+        else value
+        for name, value in config.items()
+        if name != "dtype_policy"
+    }
 
 
 def _from_hub(repository: str) -> Path:
