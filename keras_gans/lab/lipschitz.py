@@ -25,7 +25,7 @@ CRITICS = {
     ),
     "gradient penalty": (
         "wgan_gp",
-        {"network": "toy", "width": 64, "gp_weight": 1.0},
+        {"network": "toy", "width": 64, "gp_weight": 10.0},
     ),
 }
 
@@ -103,7 +103,7 @@ def draw(folder: Path) -> list[Path]:
     )
     middle.hist(penalised.weights, 61, color=ORANGE)
     middle.set(xlabel="critic weight", title="gradient penalty")
-    bins = np.geomspace(1e-4, 10, 60)
+    bins = np.geomspace(1e-3, 10, 60)
     for (kind, critic), colour in zip(
         critics.items(), (BLUE, ORANGE), strict=True
     ):

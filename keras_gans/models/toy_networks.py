@@ -3,7 +3,7 @@
 Those of WGAN-GP's authors (igul222/improved_wgan_training, `gan_toy.py`): three
 hidden layers of ReLU units each way, weights from U(+- sqrt 3 sigma) with
 sigma^2 = 2 / fan_in in hidden layers and 2 / (fan_in + fan_out) in the last.
-527,362 and 527,361 trainable parameters at width 512 and z of two numbers.
+527,874 and 527,361 trainable parameters at width 512 and z of two numbers.
 
 Deviations:
 - Points are in [-1, 1], as images are, and are clipped to it when they are

@@ -8,7 +8,7 @@ authors' code (igul222/improved_wgan_training). Trainable parameters of G and
 the critic: `gan_mnist.py` 1,554,177 and 1,030,145; `gan_cifar.py` 5,179,907 and
 4,114,689; `gan_cifar_resnet.py` 1,204,483 and 1,053,825, with ten classes
 1,218,307 and 1,055,115; `gan_64x64.py` 8,540,483 and 7,491,841; `gan_toy.py`
-527,362 and 527,361.
+527,874 and 527,361.
 
 Deviations:
 - G's BatchNorm samples with moving statistics, so that an image does not depend

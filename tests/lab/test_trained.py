@@ -14,7 +14,7 @@ def test_clipping_drives_weights_to_the_border_and_penalty_slopes_to_one():
     assert lipschitz.share_at_the_border(clipped.weights) > 0.3
     assert lipschitz.share_at_the_border(penalised.weights) < 0.05
     assert abs(np.median(penalised.norms) - 1.0) < 0.25
-    assert np.median(clipped.norms) < 0.2
+    assert np.median(clipped.norms) < 0.7
 
 
 def test_share_at_the_border():

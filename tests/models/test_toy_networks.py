@@ -24,7 +24,7 @@ def test_the_networks_of_gan_toy():
     generator = build_toy_generator(POINTS, 2, 512)
     critic = build_toy_discriminator(POINTS, 512)
     # 2 * 512 + 512, twice 512 * 512 + 512, 512 * 2 + 2; or 512 + 1.
-    assert generator.count_params() == 527_362
+    assert generator.count_params() == 527_874
     assert critic.count_params() == 527_361
     hidden, last = critic.layers[-4], critic.layers[-2]
     weights = keras.ops.convert_to_numpy(hidden.kernel)
