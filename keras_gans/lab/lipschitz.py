@@ -87,8 +87,8 @@ def look_at(gan: keras.Model, seed: int, n: int = 1000) -> Critic:
 
 
 def share_at_the_border(weights: np.ndarray, clip: float = CLIP) -> float:
-    """How many weights are at the sides of the box, within a hundredth."""
-    return float(np.mean(np.abs(weights) > 0.99 * clip))
+    """The share of weights at the sides of the box, within a hundredth."""
+    return float(np.mean(np.abs(np.abs(weights) / clip - 1.0) < 0.01))
 
 
 def draw(folder: Path) -> list[Path]:

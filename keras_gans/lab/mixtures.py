@@ -121,13 +121,14 @@ def train(
     )
     span = -(-steps // frames)
 
-    def optimizer(rate):
+    def optimizer(rate, turns):
+        # A schedule counts its own optimizer's steps: a critic takes several.
         decay = keras.optimizers.schedules.CosineDecay
-        return recipe.optimizer(decay(rate, span * frames))
+        return recipe.optimizer(decay(rate, turns * span * frames))
 
     gan.compile(
-        optimizer(recipe.generator_rate),
-        optimizer(recipe.discriminator_rate),
+        optimizer(recipe.generator_rate, 1),
+        optimizer(recipe.discriminator_rate, getattr(gan, "n_critic", 1)),
         steps_per_execution=span,
     )
 

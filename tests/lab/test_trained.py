@@ -18,7 +18,7 @@ def test_clipping_drives_weights_to_the_border_and_penalty_slopes_to_one():
 
 
 def test_share_at_the_border():
-    weights = np.array([0.05, -0.05, 0.0495, 0.0, 0.01])
+    weights = np.array([0.05, -0.05, 0.04, 0.0, 1.0])
     assert lipschitz.share_at_the_border(weights, 0.05) == pytest.approx(0.4)
 
 
