@@ -1,4 +1,5 @@
 # make demo    pictures of digits from a DCGAN trained here, in minutes
+# make lab     the figures of docs/lab, in under ten minutes on two cores
 # make test    the test suite, without the slow tests
 # make slow    the slow tests
 # make lint    ruff
@@ -11,10 +12,13 @@ BIN := $(VENV)/bin
 # TensorFlow's start-up lines about missing GPUs tell a reader nothing.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo test slow lint wheel clean
+.PHONY: demo lab test slow lint wheel clean
 
 demo: $(VENV)/installed
 	$(BIN)/python -m keras_gans.demo --out demo
+
+lab: $(VENV)/installed
+	$(BIN)/python -m keras_gans.lab --out docs/lab
 
 test: $(VENV)/tested
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"

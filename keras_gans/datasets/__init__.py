@@ -1,7 +1,8 @@
 """Data sets: `load` one by name, or a folder of your own pictures.
 
 Images are uint8 where they are kept, and float32 in [-1, 1] where they are
-used: `data.arrays()`, `data.batches(64)`.
+used: `data.arrays()`, `data.batches(64)`. `toy` has distributions in the plane,
+whose densities are known.
 """
 
 import re
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_gans.datasets import toy
 from keras_gans.datasets.captioned import (
     CaptionedData,
     from_captions,
@@ -32,6 +34,7 @@ __all__ = [
     "UnpairedData",
     "load",
     "mnist_5k",
+    "toy",
     "unpaired",
 ]
 

@@ -23,6 +23,7 @@ Deviations:
 - Sizes other than 28 and 64 stack fewer or more stages.
 """
 
+import functools
 from typing import Any
 
 import keras
@@ -38,6 +39,10 @@ from keras_gans.batching import rows_in_turn
 from keras_gans.layers import full
 from keras_gans.losses import between, gradient_penalty, wasserstein_estimate
 from keras_gans.models.adversarial import AdversarialModel
+from keras_gans.models.toy_networks import (
+    build_toy_discriminator,
+    build_toy_generator,
+)
 from keras_gans.models.wgan_gp_networks import check_28, doublings, leaky_relu
 from keras_gans.registry import register, unknown
 
@@ -127,6 +132,10 @@ def pixels(x: Any) -> Any:
 NETWORKS = {
     "mnist": (build_mnist_generator, build_mnist_discriminator),
     "dcgan": (build_dcgan_generator, build_dcgan_discriminator),
+    "toy": (
+        build_toy_generator,
+        functools.partial(build_toy_discriminator, units=256),
+    ),
 }
 
 
@@ -160,11 +169,13 @@ class CramerGAN(AdversarialModel):
 
     Args:
         image_shape: `(size, size, channels)`, size 28 for "mnist", else a power
-            of two from 16.
-        network: "mnist", or "dcgan" (MMD-GAN's, at 64x64). Defaults to "mnist"
-            at 28x28, to "dcgan" elsewhere.
+            of two from 16; any for "toy", (1, 1, 2) for points in the plane.
+        network: "mnist", "dcgan" (MMD-GAN's, at 64x64), or "toy" (perceptrons
+            of WGAN-GP's `gan_toy.py`). Defaults to "mnist" at 28x28, to "dcgan"
+            elsewhere.
         latent_dim: Length of z, uniform on [-1, 1]. The code's: 100.
-        width: Filters next to the image. The code's: 64.
+        width: Filters next to the image. The code's: 64. Units of a hidden
+            layer in "toy".
         generator_loss: "energy", the paper's, or "surrogate", the difference of
             the critic's means, as jiamings/cramer-gan trains.
         n_critic: Critic steps to one of the generator. The paper's: 5.

@@ -7,6 +7,8 @@ Sherjil Ozair, Aaron Courville, Yoshua Bengio, 2014. arXiv:1406.2661.
 (goodfeli/adversarial, `mnist.yaml`): 2,503,984 and 1,231,441 trainable
 parameters. `variant="small"` is the one of the tutorials that followed
 (wiseodd/generative-models, `gan_tensorflow.py`), which trains in a minute.
+`variant="toy"` has the perceptrons of WGAN-GP's `gan_toy.py`, for points in the
+plane beside that model.
 
 Deviations:
 - Images are in [-1, 1] outside; both networks work in [0, 1], as published,
@@ -30,9 +32,16 @@ from keras_gans.losses import (
     non_saturating_generator_loss,
 )
 from keras_gans.models.adversarial import AdversarialModel
+from keras_gans.models.toy_networks import (
+    build_toy_discriminator,
+    build_toy_generator,
+)
 from keras_gans.optimizers import GeometricDecay, MomentumSGD
 from keras_gans.registry import register
 
+# Of z in each variant.
+PRIORS = {"paper": "unit_uniform", "small": "uniform", "toy": "normal"}
+TOY_WIDTH = 128
 GENERATOR_LOSSES = {
     "non_saturating": non_saturating_generator_loss,
     "minimax": minimax_generator_loss,
@@ -123,6 +132,8 @@ class GAN(AdversarialModel):
             1200, a maxout discriminator with dropout; both players step at
             once. "small": z uniform on [-1, 1], one hidden layer of 128 each
             way; D steps, then G with new noise, as in Algorithm 1 with k = 1.
+            "toy": z normal, three hidden layers of 128 each way, images of any
+            shape, (1, 1, 2) for points in the plane; steps as "small".
         generator_loss: "non_saturating" (maximise log D(G(z)), which the
             authors trained with) or "minimax" (minimise log(1 - D(G(z)))).
         augment: What the discriminator's images go through, as in
@@ -155,9 +166,9 @@ class GAN(AdversarialModel):
         ema_decay: float | None = None,
         name: str = "gan",
     ):
-        if variant not in ("paper", "small"):
+        if variant not in PRIORS:
             raise ValueError(
-                "Expected `variant` to be 'paper' or 'small'. "
+                "Expected `variant` to be 'paper', 'small' or 'toy'. "
                 f"Received: variant={variant!r}. 'small' trains in a minute."
             )
         if generator_loss not in GENERATOR_LOSSES:
@@ -169,7 +180,7 @@ class GAN(AdversarialModel):
         super().__init__(
             image_shape,
             latent_dim,
-            prior="unit_uniform" if variant == "paper" else "uniform",
+            prior=PRIORS[variant],
             metrics=("d_loss", "g_loss"),
             name=name,
         )
@@ -179,11 +190,18 @@ class GAN(AdversarialModel):
         if variant == "paper":
             self.generator = build_generator(self.image_shape, self.latent_dim)
             self.discriminator = build_discriminator(self.image_shape)
-        else:
+        elif variant == "small":
             self.generator = build_small_generator(
                 self.image_shape, self.latent_dim
             )
             self.discriminator = build_small_discriminator(self.image_shape)
+        else:
+            self.generator = build_toy_generator(
+                self.image_shape, self.latent_dim, TOY_WIDTH
+            )
+            self.discriminator = build_toy_discriminator(
+                self.image_shape, TOY_WIDTH
+            )
         self.keep_ema(ema_decay)
         self.use_augment(augment)
 
@@ -192,6 +210,8 @@ class GAN(AdversarialModel):
             if self.variant == "small":
                 # TensorFlow 1's defaults; Keras's Adam is of the same form.
                 return keras.optimizers.Adam(1e-3, epsilon=1e-8)
+            if self.variant == "toy":
+                return keras.optimizers.Adam(1e-3, 0.5, epsilon=1e-8)
             return MomentumSGD(
                 GeometricDecay(0.1, factor=1.000004, minimum=1e-6),
                 momentum=0.5,

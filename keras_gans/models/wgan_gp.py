@@ -7,7 +7,8 @@ Networks, initialisers, optimizers and the order of a step are those of the
 authors' code (igul222/improved_wgan_training). Trainable parameters of G and
 the critic: `gan_mnist.py` 1,554,177 and 1,030,145; `gan_cifar.py` 5,179,907 and
 4,114,689; `gan_cifar_resnet.py` 1,204,483 and 1,053,825, with ten classes
-1,218,307 and 1,055,115; `gan_64x64.py` 8,540,483 and 7,491,841.
+1,218,307 and 1,055,115; `gan_64x64.py` 8,540,483 and 7,491,841; `gan_toy.py`
+527,874 and 527,361.
 
 Deviations:
 - G's BatchNorm samples with moving statistics, so that an image does not depend
@@ -58,13 +59,14 @@ class WGANGP(AdversarialModel):
 
     Args:
         image_shape: `(size, size, channels)`, size 28 for "mnist", else a power
-            of two from 16.
+            of two from 16; any for "toy", (1, 1, 2) for points in the plane.
         network: "mnist" (at 28x28), "dcgan" and "resnet" (the CIFAR code's, at
-            32x32), "good" (at 64x64), "bottleneck" (at 64x64, of 101 layers).
-            Defaults to "mnist" at 28x28, to "dcgan" elsewhere.
-        latent_dim: Length of z ~ N(0, 1). The code's: 128.
+            32x32), "good" (at 64x64), "bottleneck" (at 64x64, of 101 layers),
+            "toy" (`gan_toy.py`). Defaults to "mnist" at 28x28, to "dcgan"
+            elsewhere.
+        latent_dim: Length of z ~ N(0, 1). The code's: 128; 2 of "toy".
         width: DIM of the code. Defaults to the network's: 64; 128 in "dcgan"
-            and "resnet".
+            and "resnet", 512 in "toy".
         depth: Layers of each "bottleneck" network, 2 more than a multiple of 3.
             The paper's: 101.
         num_classes: Of labels: the generator's BatchNorm is told the class, the

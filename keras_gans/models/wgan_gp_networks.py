@@ -14,6 +14,10 @@ from keras import layers, ops
 
 from keras_gans.arguments import check_counts
 from keras_gans.layers import bare, full, label_input
+from keras_gans.models.toy_networks import (
+    build_toy_discriminator,
+    build_toy_generator,
+)
 from keras_gans.registry import serializable
 
 
@@ -506,5 +510,8 @@ NETWORKS = {
     "good": Network(build_good_generator, build_good_discriminator, width=64),
     "bottleneck": Network(
         build_bottleneck_generator, build_bottleneck_discriminator, width=64
+    ),
+    "toy": Network(
+        build_toy_generator, build_toy_discriminator, width=512, beta_1=0.5
     ),
 }

@@ -1,0 +1,38 @@
+"""The laboratory's figures that train, in small."""
+
+import numpy as np
+import pytest
+
+from keras_gans.datasets import toy
+from keras_gans.lab import lipschitz, mixtures
+
+
+def test_clipping_drives_weights_to_the_border_and_penalty_slopes_to_one():
+    clipped = lipschitz.train("weight clipping", steps=100)
+    penalised = lipschitz.train("gradient penalty", steps=100)
+    assert np.abs(clipped.weights).max() <= lipschitz.CLIP
+    assert lipschitz.share_at_the_border(clipped.weights) > 0.3
+    assert lipschitz.share_at_the_border(penalised.weights) < 0.05
+    assert abs(np.median(penalised.norms) - 1.0) < 0.25
+    assert np.median(clipped.norms) < 0.7
+
+
+def test_share_at_the_border():
+    weights = np.array([0.05, -0.05, 0.04, 0.0, 1.0])
+    assert lipschitz.share_at_the_border(weights, 0.05) == pytest.approx(0.4)
+
+
+def test_a_run_has_its_frames_and_its_measures():
+    law = toy.ring()
+    run = mixtures.train("gan", law, steps=7, frames=2, batch_size=16)
+    assert run.frames.shape == (3, mixtures.SAMPLES, 2)
+    assert np.abs(run.frames[-1] - run.frames[0]).max() > 0
+    assert 0 <= run.modes <= 8 and 0.0 <= run.quality <= 1.0
+    sheet, axes = mixtures.sheet_of({"gan": run, "wgan": run}, law)
+    assert [axis.get_title() for axis in axes] == ["GAN", "WGAN"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["wgan_gp", "cramer_gan"])
+def test_all_modes_of_the_ring_are_found(name):
+    assert mixtures.train(name, toy.ring(), mixtures.STEPS["ring"]).modes == 8

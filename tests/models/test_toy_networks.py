@@ -1,0 +1,52 @@
+"""Every adversarial model that takes points in the plane trains on them."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_gans
+from keras_gans.datasets import toy
+from keras_gans.models.toy_networks import (
+    build_toy_discriminator,
+    build_toy_generator,
+)
+
+POINTS = (1, 1, 2)
+MODELS = {
+    "gan": {"variant": "toy"},
+    "wgan": {"network": "mlp", "width": 16, "n_critic": 2},
+    "wgan_gp": {"network": "toy", "width": 16, "n_critic": 2},
+    "cramer_gan": {"network": "toy", "width": 16, "n_critic": 2},
+}
+
+
+def test_the_networks_of_gan_toy():
+    generator = build_toy_generator(POINTS, 2, 512)
+    critic = build_toy_discriminator(POINTS, 512)
+    # 2 * 512 + 512, twice 512 * 512 + 512, 512 * 2 + 2; or 512 + 1.
+    assert generator.count_params() == 527_874
+    assert critic.count_params() == 527_361
+    hidden, last = critic.layers[-4], critic.layers[-2]
+    weights = keras.ops.convert_to_numpy(hidden.kernel)
+    assert weights.std() == pytest.approx((2 / 512) ** 0.5, rel=0.01)
+    weights = keras.ops.convert_to_numpy(last.kernel)
+    assert weights.std() == pytest.approx((2 / 513) ** 0.5, rel=0.1)
+    with pytest.raises(ValueError, match="without classes"):
+        keras_gans.WGANGP(POINTS, network="toy", num_classes=3)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_it_trains_on_points(name):
+    gan = keras_gans.create(
+        name, image_shape=POINTS, latent_dim=2, **MODELS[name]
+    )
+    before = gan.generate(50, seed=0)
+    history = gan.fit(toy.two_moons().images(192), batch_size=32, verbose=0)
+    after = gan.generate(50, seed=0)
+    assert np.isfinite([v[-1] for v in history.history.values()]).all()
+    assert toy.points_of(after).shape == (50, 2)
+    assert np.abs(after - before).max() > 0
+    assert np.abs(after).max() <= 1.0
+    again = type(gan).from_config(gan.get_config())
+    again.generator.set_weights(gan.generator.get_weights())
+    np.testing.assert_array_equal(again.generate(50, seed=0), after)
