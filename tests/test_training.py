@@ -347,14 +347,14 @@ def read_log(out):
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_asked_to_stop_it_saves_and_leaves(tmp_path, number):
-    whole = run(tiny("gan", steps=4000, save_every=2000), tmp_path / "whole")
+    whole = run(tiny("gan", steps=600, save_every=300), tmp_path / "whole")
     out = tmp_path / "stopped"
-    process = start("gan", out, steps=4000)
+    process = start("gan", out, steps=600)
     while process.poll() is None and len(read_log(out)) < 3:
         time.sleep(0.01)
     process.send_signal(number)
     assert process.wait() == 130, (tmp_path / "stderr.txt").read_text()
     step = int(training.saves(out)[-1].stem[5:])
-    assert 6 <= step < 4000
-    rest = run(tiny("gan", steps=4000, save_every=2000), out)
+    assert 6 <= step < 600
+    rest = run(tiny("gan", steps=600, save_every=300), out)
     assert_equal(whole, rest)

@@ -76,7 +76,7 @@ def test_unseen_digits_measure_as_real(parts):
     )
     floor = value(figures, "frechet_distance of training images")
     assert value(figures, "frechet_distance") < 3 * floor
-    assert value(figures, "precision") > 0.9
+    assert value(figures, "precision") > 0.8
     assert value(figures, "memorised share") < 0.05
     assert 0.8 < value(figures, "diversity") < 1.2
     assert value(figures, "class_score") > 8.5  # of 10 classes
