@@ -33,10 +33,8 @@ WAITING = {
     "acgan": "acgan_fashion_mnist",
     "cgan": "cgan_mnist",
     "cramer_gan": "cramer_gan_mnist",
-    "cyclegan": "cyclegan_horse2zebra",
     "stackgan": "stackgan_flowers",
     "stackgan_stage1": "stackgan_stage1_flowers",
-    "vae": "vae_mnist",
     "wgan": "wgan_mnist",
     "wgan_gp": "wgan_gp_mnist",
 }
