@@ -41,7 +41,7 @@ def small_enough(name):
 ENTRIES = [n for n in keras_gans.list_pretrained() if small_enough(n)]
 
 
-# On TensorFlow all; elsewhere one of each model, unless ALL_CASES asks for more.
+# On TensorFlow all; elsewhere one of each model, unless ALL_CASES is set.
 ALL_CASES = BACKEND == "tensorflow" or "ALL_CASES" in os.environ
 
 
