@@ -29,7 +29,7 @@ def small_gan(**arguments):
 
 def test_a_healthy_run(digits, recwarn):
     monitor = HealthMonitor(digits, every=20)
-    assert fit(small_gan(), digits, monitor, steps=200) == {}
+    assert fit(small_gan(), digits, monitor, steps=100) == {}
     assert not [w for w in recwarn if "Step" in str(w.message)]
 
 
