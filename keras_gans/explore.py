@@ -9,7 +9,6 @@ from typing import Any
 
 import keras
 import numpy as np
-from scipy.stats import norm, rankdata
 
 from keras_gans.arguments import check_counts
 from keras_gans.files import writable_file, written_aside
@@ -137,6 +136,8 @@ def manifold(
     explore.manifold(vae, "manifold.png")
     ```
     """
+    from scipy.stats import norm
+
     path = writable_file(path)
     check_counts(2, n=n)
     check_counts(scale=scale)
@@ -226,6 +227,8 @@ def outliers(
 
 def auroc(known: np.ndarray, others: np.ndarray) -> float:
     """P(score of a known one > score of another); ties count half."""
+    from scipy.stats import rankdata
+
     ranks = rankdata(np.concatenate([known, others]))
     n, m = len(known), len(others)
     return float((ranks[:n].sum() - n * (n + 1) / 2) / (n * m))

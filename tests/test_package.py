@@ -9,6 +9,7 @@ HEAVY = "matplotlib scipy PIL tensorflow_datasets"
 
 IMPORT = f"""
 import sys
+sys.modules["sklearn"] = None  # Keras would take it, and SciPy with it
 import keras
 before = set(sys.modules)
 import keras_gans

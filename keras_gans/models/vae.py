@@ -29,7 +29,6 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
-from scipy.special import logsumexp
 
 from keras_gans import backend
 from keras_gans.arguments import (
@@ -425,6 +424,8 @@ class VAE(LatentModel):
         vae.score(digits, k=5000).mean()
         ```
         """
+        from scipy.special import logsumexp
+
         check_counts(k=k, batch_size=batch_size)
         check_counts(0, seed=seed)
         x, given = self.checked(images, labels, "score(images, labels=labels)")
