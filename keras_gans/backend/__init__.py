@@ -11,6 +11,7 @@ on every backend.
 - `gradient`: derivative with respect to an input, itself differentiable.
 - `portable`: the decorator of every `train_step` and `test_step`.
 - `SeedGenerator`: noise that differs from replica to replica.
+- `sum_over_replicas`, `mean_over_replicas`, `as_logs`: what a step reports.
 - `inference`: a network as a compiled function of NumPy arrays.
 - `convolution`: without stride and padding, as each computes it fastest.
 
@@ -37,11 +38,13 @@ else:
         "'tensorflow', 'jax' or 'torch' before Keras is imported."
     )
 
+as_logs = engine.as_logs
 convolution = engine.convolution
 gradient = engine.gradient
 inference = engine.inference
 num_replicas = engine.num_replicas
 portable = engine.portable
+sum_over_replicas = engine.sum_over_replicas
 synchronize = engine.synchronize
 
 
@@ -91,7 +94,7 @@ def minimize(
     """Take one step of `optimizer` down the gradient of `loss_fn`.
 
     The gradient enters the backward pass already multiplied by the optimizer's
-    loss scale (mixed precision) and divided by the number of replicas (Keras
+    loss scale (mixed precision) and by the replica's share of the batch (Keras
     optimizers sum over replicas, and a loss is a mean), so the reported loss
     needs no correction.
 
@@ -153,6 +156,24 @@ def minimize_jointly(losses_fn: Callable, *players: tuple) -> tuple[Any, Any]:
     return losses, aux
 
 
+def mean_over_replicas(values: dict, rows: Any) -> tuple[dict, Any]:
+    """Means over some rows -> means over those of all replicas, and how many.
+
+    Args:
+        values: Scalars by name, means over `rows`.
+        rows: How many this replica has.
+    """
+    if num_replicas() == 1:
+        return values, rows
+    rows = keras.ops.cast(rows, "float32")
+    sums = [keras.ops.cast(v, "float32") * rows for v in values.values()]
+    *sums, rows = keras.ops.unstack(
+        sum_over_replicas(keras.ops.stack([*sums, rows]))
+    )
+    means = [total / rows for total in sums]
+    return dict(zip(values, means, strict=True)), rows
+
+
 def _one_loss(loss_fn: Callable) -> Callable:
     """Give every `loss_fn` the form `((loss,), aux)` that the engines take."""
 
@@ -165,8 +186,8 @@ def _one_loss(loss_fn: Callable) -> Callable:
 
 
 def _first_cotangent(optimizer: keras.optimizers.Optimizer, loss: Any) -> Any:
-    """Where the backward pass starts: d(scaled loss / replicas) / d(loss)."""
-    cotangent = optimizer.scale_loss(1.0) / num_replicas()
+    """Where the backward pass starts: d(scaled share of loss) / d(loss)."""
+    cotangent = optimizer.scale_loss(1.0) * engine.share()
     dtype = keras.backend.standardize_dtype(loss.dtype)
     return keras.ops.cast(cotangent, dtype)
 

@@ -1,7 +1,9 @@
 """TensorFlow: the reference engine, and the one that distributes."""
 
 import functools
+import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -43,7 +45,32 @@ def apply(
     variables: Sequence[keras.Variable],
 ) -> None:
     """Move `variables` by one step; gradients are summed over replicas."""
+    if num_replicas() > 1:
+        gradients = _clipped(optimizer, gradients)
     optimizer.apply_gradients(list(zip(gradients, variables, strict=True)))
+
+
+def _clipped(
+    optimizer: keras.optimizers.Optimizer, gradients: Sequence[tf.Tensor]
+) -> Sequence[tf.Tensor]:
+    """Each replica's share of the clipped gradient of the whole batch.
+
+    Keras clips what each replica has, which is less, and sums what is left.
+    """
+    clips = getattr(optimizer, "inner_optimizer", optimizer)
+    if not (clips.clipnorm or clips.global_clipnorm or clips.clipvalue):
+        return gradients
+    scale = optimizer.scale_loss(1.0)  # of mixed precision; else 1
+    gradients = [sum_over_replicas(g) / scale for g in gradients]
+    if clips.clipnorm:
+        gradients = [tf.clip_by_norm(g, clips.clipnorm) for g in gradients]
+    elif clips.global_clipnorm:
+        norm = clips.global_clipnorm
+        gradients, _ = tf.clip_by_global_norm(gradients, norm)
+    else:
+        bound = clips.clipvalue
+        gradients = [tf.clip_by_value(g, -bound, bound) for g in gradients]
+    return [g * scale / num_replicas() for g in gradients]
 
 
 def gradient(fn: Callable, x: tf.Tensor) -> tf.Tensor:
@@ -54,9 +81,56 @@ def gradient(fn: Callable, x: tf.Tensor) -> tf.Tensor:
     return tape.gradient(total, x)
 
 
+_of_thread = threading.local()  # a replica is traced in a thread of its own
+
+
 def portable(step: Callable) -> Callable:
-    """Mark a step `(self, data)`; TensorFlow runs it as it is."""
-    return step
+    """Tell a step `(self, data)` its replica's share of a batch."""
+
+    @functools.wraps(step)
+    def step_of_a_replica(self, data):
+        if num_replicas() == 1:
+            return step(self, data)
+        rows = tf.shape(tf.nest.flatten(data)[0])[0]
+        tf.debugging.assert_positive(
+            rows,
+            "Expected an image of every batch for each of "
+            f"{num_replicas()} replicas. Received: a batch that leaves one "
+            "without. Change `batch_size`, or leave some images out.",
+        )
+        rows = tf.cast(rows, tf.float32)
+        _of_thread.share = rows / sum_over_replicas(rows)
+        try:
+            return step(self, data)
+        finally:
+            del _of_thread.share
+
+    return step_of_a_replica
+
+
+def sum_over_replicas(x: tf.Tensor) -> tf.Tensor:
+    """The sum of what each replica has here."""
+    if num_replicas() == 1:
+        return x
+    context = tf.distribute.get_replica_context()
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, x)
+
+
+def share() -> Any:
+    """The part of a step's batch that this replica has."""
+    return getattr(_of_thread, "share", 1.0 / num_replicas())
+
+
+def as_logs(values: dict) -> dict:
+    """Scalars by name, as Keras's `fit` takes them from a step.
+
+    Of several machines it takes the mean along the first axis, which a scalar
+    has not.
+    """
+    strategy = tf.distribute.get_strategy()
+    if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return {name: tf.reshape(v, (1,)) for name, v in values.items()}
+    return values
 
 
 def num_replicas() -> int:

@@ -19,7 +19,7 @@ from keras_gans.lab.drawing import BLUE, ORANGE, figure, picture_of, save
 from keras_gans.metrics import mode_coverage
 
 LAWS = {"ring": toy.ring, "grid": toy.grid}
-STEPS = {"ring": 1000, "grid": 2500}  # of the generator
+STEPS = {"ring": 1000, "grid": 6000}  # of the generator
 WIDTH = 64
 BATCH_SIZE = 128
 SAMPLES = 2500  # that are measured, as in the metric's paper

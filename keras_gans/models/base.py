@@ -265,10 +265,14 @@ class GenerativeModel(keras.Model):
         """Add a step's values to the running means; return the means.
 
         Weighted by the samples of a step: a ragged last batch counts less.
+        Of several replicas, the means over all of their samples.
         """
+        values, batch_size = backend.mean_over_replicas(values, batch_size)
         for name, value in values.items():
             self.trackers[name].update_state(value, sample_weight=batch_size)
-        return {name: self.trackers[name].result() for name in values}
+        return backend.as_logs(
+            {name: self.trackers[name].result() for name in values}
+        )
 
     # === Sampling ===
 

@@ -17,7 +17,6 @@ Deviations:
   with the other.
 - Norms are sqrt(sum + 1e-12), so that they have a derivative everywhere; in
   MMD-GAN it is 1e-5.
-- Each of several replicas clips its share of a gradient.
 - What is left of an epoch is dealt out evenly to the steps.
 - At 64x64 G's BatchNorm samples with moving statistics.
 - Sizes other than 28 and 64 stack fewer or more stages.
@@ -34,7 +33,7 @@ from keras_gans.arguments import (
     check_image_shape,
     check_positive,
 )
-from keras_gans.backend import minimize, num_replicas, portable
+from keras_gans.backend import minimize, portable
 from keras_gans.batching import rows_in_turn
 from keras_gans.layers import full
 from keras_gans.losses import between, gradient_penalty, wasserstein_estimate
@@ -252,9 +251,8 @@ class CramerGAN(AdversarialModel):
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         def adam():
             # TensorFlow 1's, of the same form as Keras's. MMD-GAN clips each
-            # variable's gradient, of which a replica has a share.
-            clips = self.network == "dcgan"
-            clipnorm = 1.0 / num_replicas() if clips else None
+            # variable's gradient.
+            clipnorm = 1.0 if self.network == "dcgan" else None
             return keras.optimizers.Adam(
                 1e-4, 0.5, 0.9, epsilon=1e-8, clipnorm=clipnorm
             )

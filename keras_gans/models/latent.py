@@ -48,7 +48,7 @@ class LatentModel(GenerativeModel):
         self.num_classes = num_classes
         self.class_counts = None
         if num_classes is not None:
-            # Of replicas the mean, which has the same frequencies.
+            # All replicas have the same.
             self.class_counts = keras.Variable(
                 np.zeros(num_classes),
                 dtype="float32",
@@ -76,8 +76,8 @@ class LatentModel(GenerativeModel):
         """Count a training step's classes, `[batch]`, for `generate`."""
         if labels is not None:
             classes = ops.one_hot(labels, self.num_classes, dtype="float32")
-            counts = self.class_counts
-            counts.assign(counts + ops.sum(classes, axis=0))
+            seen = backend.sum_over_replicas(ops.sum(classes, axis=0))
+            self.class_counts.assign(self.class_counts + seen)
 
     # === Sampling ===
 
