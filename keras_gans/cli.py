@@ -121,6 +121,13 @@ def build_parser() -> argparse.ArgumentParser:
     added.add_argument("--data-dir", help="where the data set's files are")
     added.add_argument("--budget", help="of the recipe, by name")
     added.add_argument("--steps", type=positive, help="not the recipe's")
+    added.add_argument(
+        "--strategy",
+        choices=("auto", "one", "mirrored", "multiworker"),
+        default="auto",
+        help="devices to train on; auto takes all GPUs, and the workers of "
+        "TF_CONFIG",
+    )
     added.add_argument("--licence", help="of the weights, for the card")
     added.add_argument("--skip-broken", action="store_true")
 
@@ -306,11 +313,14 @@ def run_translate(options: argparse.Namespace) -> None:
 
 def run_train(options: argparse.Namespace) -> None:
     import keras_gans
+    from keras_gans import distribute
     from keras_gans.datasets import TERMS
     from keras_gans.pretrained import as_loaded, recipe_path
     from keras_gans.recipes import read_recipe
     from keras_gans.training import train
 
+    # First: workers must meet before TensorFlow does anything.
+    strategy = distribute.strategy(options.strategy)
     path = recipe_path(options.recipe)
     recipe = read_recipe(path).with_budget(options.budget)
     data = dict(recipe.data)
@@ -328,7 +338,7 @@ def run_train(options: argparse.Namespace) -> None:
     path = path.resolve()
     name = path.parent.name if path.name == "recipe.toml" else path.stem
     out = Path(options.out or Path("runs") / name)
-    model = train(recipe, out)
+    model = train(recipe, out, strategy=strategy)
     private = ("data_dir", "source", "skip_broken")
     public = {k: v for k, v in data.items() if k not in private}
     terms = TERMS.get(public["name"], "not known")
@@ -342,24 +352,24 @@ def run_train(options: argparse.Namespace) -> None:
         for key, value in recipe.config.items()
     }
     ours = not options.recipe.endswith(".toml") and not options.data
-    entry = out / name
     facts = public | {"terms": terms}
     if model.takes_text:
         encoder = f"{model.text_encoder.name}, {model.text_dim} numbers a text"
         facts["text encoder"] = encoder
     picture, rows = picture_of(as_loaded(model), recipe)
-    keras_gans.save_pretrained(
-        model,
-        entry,
-        description=f"{type(model).__name__} trained on {public['name']}.",
-        data=facts,
-        recipe=dataclasses.replace(recipe, data=public, config=config),
-        licence=options.licence or ("Apache-2.0" if ours else "not said"),
-        commit=_commit(),
-        picture=picture,
-        rows=rows,
-    )
-    print(entry)
+    with distribute.written_by_one(strategy, out / name) as entry:
+        keras_gans.save_pretrained(
+            model,
+            entry,
+            description=f"{type(model).__name__} trained on {public['name']}.",
+            data=facts,
+            recipe=dataclasses.replace(recipe, data=public, config=config),
+            licence=options.licence or ("Apache-2.0" if ours else "not said"),
+            commit=_commit(),
+            picture=picture,
+            rows=rows,
+        )
+    print(out / name)
 
 
 def picture_of(model: Any, recipe: Any) -> tuple[Any, list[str]]:

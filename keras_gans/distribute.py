@@ -19,14 +19,25 @@ pool of past fakes, of which the first replica's is saved.
 import contextlib
 import json
 import os
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import keras
 
+from keras_gans.backend import sum_over_replicas
+from keras_gans.datasets.data import StepRange
 from keras_gans.registry import unknown
 
 KINDS = ("auto", "one", "mirrored", "multiworker")
+# Errors of TensorFlow that mean that a worker is gone.
+LOSSES = (
+    "AbortedError",
+    "CancelledError",
+    "DeadlineExceededError",
+    "UnavailableError",
+)
 
 
 def strategy(kind: str = "auto") -> Any:
@@ -119,8 +130,9 @@ def _of_jax(kind: str) -> Any:
             "Set KERAS_BACKEND=tensorflow to train on several."
         )
     devices = keras.distribution.list_devices()
-    if kind == "one" or (kind == "auto" and devices[0].startswith("cpu")):
-        devices = devices[:1]
+    on_cpus = devices[0].startswith("cpu")
+    if kind == "one" or (kind == "auto" and (on_cpus or len(devices) == 1)):
+        return OneDevice()
     return keras.distribution.DataParallel(
         devices=devices, auto_shard_dataset=False
     )
@@ -197,14 +209,91 @@ def synchronize_batch_norm(model: keras.Model) -> None:
             layer.synchronized = True
 
 
-def is_chief() -> bool:
-    """Whether this process writes the files of a run."""
-    context = _cluster()
-    return context is None or context.task_id in (0, None)
+# === Runs ===
+
+
+def is_chief(strategy: Any) -> bool:
+    """Whether this process is the one that writes the files of a run."""
+    cluster = _cluster(strategy)
+    return cluster is None or cluster.task_id == 0
 
 
 @contextlib.contextmanager
-def plain_loss_of_a_worker() -> Iterator[None]:
+def written_by_one(strategy: Any, folder: Path) -> Iterator[Path]:
+    """The folder for the first worker, and for others one that is thrown away.
+
+    All must do the same: what is written may be read from all replicas.
+    """
+    if is_chief(strategy):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as aside:
+        yield Path(aside)
+
+
+def is_of_workers(strategy: Any) -> bool:
+    """Whether there are several machines."""
+    return _cluster(strategy) is not None
+
+
+def deals_out(strategy: Any) -> bool:
+    """Whether batches come as shares of replicas; JAX cuts them itself."""
+    tensorflow = keras.backend.backend() == "tensorflow"
+    return tensorflow and strategy.num_replicas_in_sync > 1
+
+
+def dealt(steps: StepRange, strategy: Any) -> Any:
+    """The batches of some steps, a share for each replica, for `fit`.
+
+    Each worker reads the rows of its own replicas and no others.
+
+    Args:
+        steps: Of a run.
+        strategy: Of TensorFlow.
+    """
+    import tensorflow as tf
+
+    replicas = strategy.num_replicas_in_sync
+    signature = keras.tree.map_structure(
+        lambda x: tf.TensorSpec((None, *x.shape[1:]), x.dtype),
+        steps.part(0, (0, replicas)),
+    )
+
+    def of_worker(context):
+        here = replicas // context.num_input_pipelines
+        first = context.input_pipeline_id * here
+
+        def shares():
+            for step in range(len(steps)):
+                for i in range(first, first + here):
+                    yield steps.part(step, (i, replicas))
+
+        data = tf.data.Dataset.from_generator(
+            shares, output_signature=signature
+        )
+        return data.prefetch(2 * here)
+
+    batches = strategy.distribute_datasets_from_function(of_worker)
+    batches.whole_steps = True
+    return batches
+
+
+def any_worker(strategy: Any, here: bool) -> bool:
+    """Whether it is so for any worker; each must ask."""
+    if _cluster(strategy) is None:
+        return here
+    import tensorflow as tf
+
+    @tf.function
+    def count():
+        return strategy.run(lambda: sum_over_replicas(tf.constant(float(here))))
+
+    counted = strategy.experimental_local_results(count())
+    return float(counted[0]) > 0
+
+
+@contextlib.contextmanager
+def plain_loss_of_a_worker(strategy: Any) -> Iterator[None]:
     """Say in a sentence that another worker is gone.
 
     Raises:
@@ -213,23 +302,17 @@ def plain_loss_of_a_worker() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        gone = ("UnavailableError", "AbortedError", "DeadlineExceededError")
-        if _cluster() is None or type(error).__name__ not in gone:
+        if _cluster(strategy) is None or type(error).__name__ not in LOSSES:
             raise
         raise ConnectionError(
-            "Expected all workers to take part in a step. Received: "
-            f"{(str(error).splitlines() or [''])[0]:.200} Start all of them "
+            "Expected all workers to take part in every step. Received: "
+            f"{(str(error).splitlines() or [''])[0]:.160} Start all of them "
             "again to go on from the last save."
         ) from error
 
 
-def _cluster() -> Any:
-    """The resolver of a strategy of many machines that is in force, or None."""
-    if keras.backend.backend() != "tensorflow":
-        return None
-    import tensorflow as tf
-
-    here = tf.distribute.get_strategy()
-    if not isinstance(here, tf.distribute.MultiWorkerMirroredStrategy):
-        return None
-    return here.cluster_resolver
+def _cluster(strategy: Any) -> Any:
+    """Of a strategy of many machines who they are; None of one machine."""
+    cluster = getattr(strategy, "cluster_resolver", None)
+    several = cluster is not None and cluster.task_type == "worker"
+    return cluster if several else None

@@ -278,6 +278,8 @@ def checked(
         return x, y
     if isinstance(x, Iterator):
         return _checked_batches(contract, x), y
+    if hasattr(x, "element_spec"):  # of tf.distribute: dealt out already
+        return x, y
     # A torch DataLoader, say, which Keras knows by its type and reads as it
     # is: its first batch is checked.
     if hasattr(x, "__iter__"):

@@ -33,7 +33,7 @@ from typing import Any
 import keras
 
 import keras_gans
-from keras_gans import datasets, registry
+from keras_gans import datasets, distribute, registry
 from keras_gans.files import writable_folder, written_aside
 from keras_gans.images import save_png
 from keras_gans.models.base import dtype_policy
@@ -45,16 +45,21 @@ def train(
     out: str | Path,
     data: datasets.ImageData | None = None,
     verbose: str | int = "auto",
+    strategy: Any = None,
 ) -> keras.Model:
     """Train a recipe to its end in the folder `out`, from where it stands.
 
-    Ctrl-C and SIGTERM save and leave; starting again goes on.
+    Ctrl-C and SIGTERM save and leave; starting again goes on. Of several
+    workers, which must all see the folder, the first writes to it.
 
     Args:
         recipe: What to train.
         out: The run's folder; made where it is missing.
         data: Instead of the recipe's data set.
         verbose: As in `keras.Model.fit`.
+        strategy: As of `keras_gans.distribute.strategy`; None trains on one
+            device. The recipe's batches are dealt out to the replicas, and
+            BatchNorm sees the whole of them: the steps are those of one.
 
     Returns:
         The trained model.
@@ -64,7 +69,20 @@ def train(
         ValueError: If the folder cannot be written, or holds a run of another
             recipe or of a version whose saves cannot be read.
         KeyboardInterrupt: After Ctrl-C or SIGTERM, once all is saved.
+        ConnectionError: If another worker is gone.
     """
+    strategy = strategy or distribute.strategy("one")
+    with strategy.scope(), distribute.plain_loss_of_a_worker(strategy):
+        return _train_under(strategy, recipe, out, data, verbose)
+
+
+def _train_under(
+    strategy: Any,
+    recipe: Recipe,
+    out: str | Path,
+    data: datasets.ImageData | None,
+    verbose: str | int,
+) -> keras.Model:
     out = writable_folder(out)
     keras.utils.set_random_seed(recipe.seed)
     model = _create(recipe)
@@ -74,10 +92,11 @@ def train(
         data = datasets.load(**_data_arguments(recipe))
     _check_kind(recipe, data, model)
     batches = _batches(recipe, data, model)
-    with _alone_in(out):
-        _check_same_run(recipe, data, model, out)
-        _sweep(out)
-        return _train(recipe, data, batches, model, out, verbose)
+    with distribute.written_by_one(strategy, out) as ours, _alone_in(ours):
+        _check_same_run(recipe, data, model, ours)
+        _sweep(ours)
+        run = (recipe, data, batches, model, strategy, verbose)
+        return _train(*run, saved_in=out, out=ours)
 
 
 def _train(
@@ -85,37 +104,50 @@ def _train(
     data: datasets.ImageData,
     batches: Any,
     model: keras.Model,
-    out: Path,
+    strategy: Any,
     verbose: str | int,
+    saved_in: Path,
+    out: Path,
 ) -> keras.Model:
-    """Train from where the run in `out` stands."""
+    """Train from where the run in `saved_in` stands."""
     if getattr(model, "steps_per_epoch", 0) is None:
         model.steps_per_epoch = len(batches)  # of its schedule
     step = 0
-    if saves(out):
-        step, model = _restore(out, model)
+    if saves(saved_in):
+        step, model = _restore(saved_in, model)
     if step > recipe.steps:
         raise ValueError(
-            f"Expected at least the {step} steps that the run in {out} has "
-            f"taken. Received: steps={recipe.steps}. Choose another folder."
+            f"Expected at least the {step} steps that the run in {saved_in} "
+            f"has taken. Received: steps={recipe.steps}. Choose another folder."
         )
     if not model.compiled:
         model.compile()
+    distributes = distribute.deals_out(strategy)
+    if distributes:
+        distribute.synchronize_batch_norm(model)
+    # Several workers stop together, at the end of a stretch.
+    together = distribute.is_of_workers(strategy)
     if step == 0 and not model.is_adapted():
         model.adapt(data.sample())
 
     with _Stop() as stop:
         while step < recipe.steps and not stop.asked:
             target = _next_stop(step, recipe)
-            counter = _Counter(step, stop)
+            counter = _Counter(step, None if together else stop)
             if verbose:
                 print(f"Steps {step + 1} to {target} of {recipe.steps}")
+            steps, length = batches.steps(step, target), None
+            if distributes:
+                steps = distribute.dealt(steps, strategy)
+                length = target - step  # what is dealt out does not tell
             history = model.fit(
-                batches.steps(step, target),
+                steps,
+                steps_per_epoch=length,
                 verbose=verbose,
                 callbacks=[counter],
             ).history
             step = counter.step
+            stop.asked = distribute.any_worker(strategy, stop.asked)
             if step % recipe.sample_every == 0 or step == recipe.steps:
                 _draw(model, data, out, step)
             if (
@@ -252,14 +284,14 @@ def _batches(
 class _Counter(keras.callbacks.Callback):
     """Counts steps, and ends `fit` at the first one after a stop is asked."""
 
-    def __init__(self, step: int, stop: "_Stop"):
+    def __init__(self, step: int, stop: "_Stop | None"):
         super().__init__()
         self.step = step
         self.stop = stop
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self.step += 1
-        if self.stop.asked:
+        if self.stop is not None and self.stop.asked:
             self.model.stop_training = True
 
 

@@ -2,14 +2,17 @@
 
 import json
 import os
+import signal
+import socket
+import subprocess
+import sys
+import time
 
 import keras
 import numpy as np
 import pytest
 
-import keras_gans
-from keras_gans import distribute
-from tests.conformance import TINY
+from keras_gans.training import saves
 from tests.test_conformance import run_python
 
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
@@ -107,8 +110,7 @@ for name, config in [*TINY.items()][PART::3]:
     assert any(np.abs(a.numpy() - c.numpy()).max(initial=0) > 1e-4
                for a, _, c in pairs), name
     for key, values in one_logs.items():
-        np.testing.assert_allclose(
-            two_logs[key], values, rtol=1e-4, atol=1e-5, err_msg=f"{name} {key}")
+        np.testing.assert_allclose(two_logs[key], values, rtol=1e-4, atol=1e-5)
 print("equal")
 """
 )
@@ -118,3 +120,97 @@ print("equal")
 @pytest.mark.parametrize("part", range(3))
 def test_two_replicas_take_the_step_of_one(part):
     assert "equal" in run_python(EQUAL.replace("PART", str(part)), "tensorflow")
+
+
+# === Several machines ===
+
+RECIPE = """
+model = "dcgan"
+steps = 60
+batch_size = 15
+seed = 0
+save_every = 5
+sample_every = 30
+[config]
+image_shape = [28, 28, 1]
+width = 4
+ema_decay = 0.9
+[data]
+name = "mnist_5k"
+"""
+
+
+def start_workers(program):
+    """Two processes of this machine that know each other by `TF_CONFIG`."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+    hosts = [f"127.0.0.1:{s.getsockname()[1]}" for s in sockets]
+    for s in sockets:
+        s.close()
+    workers = []
+    for i in range(2):
+        config = {
+            "cluster": {"worker": hosts},
+            "task": {"type": "worker", "index": i},
+        }
+        workers.append(
+            subprocess.Popen(
+                program,
+                env=os.environ | {"TF_CONFIG": json.dumps(config)},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        )
+    return workers
+
+
+def ended(workers, timeout=240):
+    """What the workers said; they are killed where they do not end."""
+    try:
+        return [worker.communicate(timeout=timeout)[0] for worker in workers]
+    finally:
+        for worker in workers:
+            worker.kill()
+
+
+def train_command(recipe, out):
+    program = "from keras_gans.cli import main; main()"
+    arguments = ["train", str(recipe), "--out", str(out)]
+    return [sys.executable, "-c", program, *arguments]
+
+
+def weights_in(path):
+    model = keras.saving.load_model(path)
+    optimizers = [v for o in model.players for v in getattr(model, o).variables]
+    return [w.numpy() for w in model.weights + optimizers]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not ON_TENSORFLOW, reason="workers are TensorFlow's")
+def test_a_worker_that_is_lost_costs_nothing(tmp_path):
+    recipe = tmp_path / "small.toml"
+    recipe.write_text(RECIPE)
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    for text in ended(start_workers(train_command(recipe, whole))):
+        assert f"{whole / 'small'}" in text, text[-2000:]
+
+    first, second = start_workers(train_command(recipe, broken))
+    deadline = time.monotonic() + 120
+    while not (broken.is_dir() and len(saves(broken)) > 1):
+        assert time.monotonic() < deadline and first.poll() is None
+        time.sleep(0.05)
+    second.send_signal(signal.SIGKILL)
+    said, _ = first.communicate(timeout=120)
+    assert first.returncode == 1
+    assert "Expected all workers to take part in every step." in said
+    assert "Traceback" not in said
+    second.communicate()
+    assert not (broken / "small").exists()
+
+    ended(start_workers(train_command(recipe, broken)))
+    newest = saves(whole)[-1].name
+    assert newest == saves(broken)[-1].name == "step_00000060.keras"
+    for a, b in zip(
+        weights_in(whole / newest), weights_in(broken / newest), strict=True
+    ):
+        np.testing.assert_array_equal(a, b)

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from keras_gans.datasets.data import (
+    WHOLE,
     ImageData,
     ShuffledBatches,
     as_float,
     augmented,
     check_batching,
+    rows_of,
 )
 from keras_gans.datasets.folder import SUFFIXES, decode
 from keras_gans.text import TextEncoder, check_texts
@@ -131,7 +133,9 @@ class CaptionedBatches(ShuffledBatches):
     def __len__(self) -> int:
         return max(1, len(self.data) // self.batch_size)
 
-    def batch(self, epoch: int, index: int) -> tuple[np.ndarray, np.ndarray]:
+    def batch(
+        self, epoch: int, index: int, share: tuple[int, int] = WHOLE
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Batch `index` of `epoch`: images in [-1, 1], embeddings."""
         data, start = self.data, index * self.batch_size
         order = self.order(epoch, len(data))
@@ -143,9 +147,10 @@ class CaptionedBatches(ShuffledBatches):
             vectors[generator.integers(len(vectors))]
             for vectors in (data.embeddings[i] for i in chosen)
         ]
-        images = as_float(data.images[chosen])
-        images = augmented(images, generator, self.flip, self.crop)
-        return images, np.stack(embeddings)
+        n, rows = len(chosen), rows_of(share, len(chosen))
+        images = as_float(data.images[chosen[rows]])
+        images = augmented(images, generator, self.flip, self.crop, n, rows)
+        return images, np.stack(embeddings[rows])
 
 
 def apart(labels: np.ndarray) -> np.ndarray:

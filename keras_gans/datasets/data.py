@@ -105,22 +105,42 @@ def augmented(
     generator: np.random.Generator,
     flip: bool,
     crop: tuple[int, int] | None,
+    n: int,
+    rows: slice,
 ) -> np.ndarray:
-    """Images `[n, h, w, c]`, half of them mirrored, each cut somewhere."""
+    """Images `[rows, h, w, c]`, half of them mirrored, each cut somewhere.
+
+    They are some rows of a batch of n, and what happens to them does not
+    depend on which are here.
+    """
     if flip:
-        mirrored = generator.random(len(images)) < 0.5
+        mirrored = (generator.random(n) < 0.5)[rows]
         images[mirrored] = images[mirrored, :, ::-1]
     if crop is None or crop == images.shape[1:3]:
         return images
     height, width = crop
-    tops = generator.integers(images.shape[1] - height + 1, size=len(images))
-    lefts = generator.integers(images.shape[2] - width + 1, size=len(images))
+    tops = generator.integers(images.shape[1] - height + 1, size=n)[rows]
+    lefts = generator.integers(images.shape[2] - width + 1, size=n)[rows]
     return np.stack(
         [
             image[top : top + height, left : left + width]
             for image, top, left in zip(images, tops, lefts, strict=True)
         ]
     )
+
+
+WHOLE = (0, 1)  # the only one of one share
+
+
+def rows_of(share: tuple[int, int], n: int) -> slice:
+    """Rows of share i of as many, of a batch of n: in order, and even.
+
+    ```python
+    rows_of((1, 2), 5)  # slice(2, 5)
+    ```
+    """
+    i, shares = share
+    return slice(n * i // shares, n * (i + 1) // shares)
 
 
 def check_batching(
@@ -173,8 +193,10 @@ class ShuffledBatches(keras.utils.PyDataset):
     def on_epoch_end(self) -> None:
         self.epoch += 1
 
-    def batch(self, epoch: int, index: int) -> Any:
-        """Batch `index` of `epoch`."""
+    def batch(
+        self, epoch: int, index: int, share: tuple[int, int] = WHOLE
+    ) -> Any:
+        """Batch `index` of `epoch`, or share i of as many of it, from 0."""
         raise NotImplementedError
 
     def steps(self, start: int, stop: int) -> "StepRange":
@@ -209,16 +231,19 @@ class Batches(ShuffledBatches):
     def __len__(self) -> int:
         return -(-len(self.data) // self.batch_size)
 
-    def batch(self, epoch: int, index: int) -> Any:
+    def batch(
+        self, epoch: int, index: int, share: tuple[int, int] = WHOLE
+    ) -> Any:
         """Batch `index` of `epoch`: images in [-1, 1], or (images, labels)."""
         start = index * self.batch_size
         order = self.order(epoch, len(self.data))
         # Sorted: neighbours on a disk are read together.
         chosen = np.sort(order[start : start + self.batch_size])
+        n, rows = len(chosen), rows_of(share, len(chosen))
+        chosen = chosen[rows]
         generator = np.random.default_rng((self.seed, epoch, index))
-        images = augmented(
-            as_float(self.data.images[chosen]), generator, self.flip, self.crop
-        )
+        images = as_float(self.data.images[chosen])
+        images = augmented(images, generator, self.flip, self.crop, n, rows)
         return (images, self.data.labels[chosen]) if self.labels else images
 
 
@@ -239,5 +264,9 @@ class StepRange(keras.utils.PyDataset):
         return self.stop - self.start
 
     def __getitem__(self, index: int) -> Any:
+        return self.part(index)
+
+    def part(self, index: int, share: tuple[int, int] = WHOLE) -> Any:
+        """The batch of a step, or a share of it."""
         epoch, i = divmod(self.start + index, len(self.batches))
-        return self.batches.batch(epoch, i)
+        return self.batches.batch(epoch, i, share)

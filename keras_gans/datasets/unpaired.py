@@ -9,11 +9,13 @@ import keras
 import numpy as np
 
 from keras_gans.datasets.data import (
+    WHOLE,
     ImageData,
     ShuffledBatches,
     as_float,
     augmented,
     check_batching,
+    rows_of,
 )
 from keras_gans.inputs import check_values, is_tf_dataset, warn_if_half_range
 
@@ -91,25 +93,30 @@ class UnpairedBatches(ShuffledBatches):
     def __len__(self) -> int:
         return -(-len(self.data) // self.batch_size)
 
-    def batch(self, epoch: int, index: int) -> tuple[np.ndarray, np.ndarray]:
+    def batch(
+        self, epoch: int, index: int, share: tuple[int, int] = WHOLE
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Batch `index` of `epoch`: images of A and of B, in [-1, 1]."""
         start = index * self.batch_size
         stop = min(start + self.batch_size, len(self.data))
         walked = epoch * len(self.data)
         places = range(walked + start, walked + stop)
-        return self._images(0, self.data.a, places), self._images(
-            1, self.data.b, places
-        )
+        domains = enumerate((self.data.a, self.data.b))
+        a, b = (self._images(i, data, places, share) for i, data in domains)
+        return a, b
 
-    def _images(self, side: int, data: ImageData, places: range) -> np.ndarray:
-        """The images at some places of a domain's endless walk."""
+    def _images(
+        self, side: int, data: ImageData, places: range, share: tuple[int, int]
+    ) -> np.ndarray:
+        """The images at some places of a domain's endless walk, or a share."""
+        n, rows = len(places), rows_of(share, len(places))
         chosen = []
-        for place in places:
+        for place in places[rows]:
             epoch, i = divmod(place, len(data))
             chosen.append(self.order(epoch, len(data), side)[i])
         generator = np.random.default_rng((self.seed, side, places.start))
         images = as_float(data.images[chosen])
-        return augmented(images, generator, self.flip, self.crop)
+        return augmented(images, generator, self.flip, self.crop, n, rows)
 
 
 def unpaired(a: Any, b: Any, name: str = "unpaired") -> UnpairedData:

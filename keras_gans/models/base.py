@@ -221,6 +221,11 @@ class GenerativeModel(keras.Model):
         with inputs.plain_errors():
             return super().fit(x, y, **kwargs)
 
+    def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
+        # It is built. Keras would take the mean of a batch over the workers,
+        # which fails where their shares are of different sizes.
+        pass
+
     def evaluate(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
         """The loss on held-out data, for models that have one.
 
