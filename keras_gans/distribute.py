@@ -19,6 +19,7 @@ pool of past fakes, of which the first replica's is saved.
 import contextlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -304,10 +305,15 @@ def plain_loss_of_a_worker(strategy: Any) -> Iterator[None]:
     except Exception as error:
         if _cluster(strategy) is None or type(error).__name__ not in LOSSES:
             raise
+        told = re.search(r"from /job:worker/task:(\d+)", str(error))
+        got = (
+            f"no sign of worker {told[1]}"
+            if told
+            else (str(error).splitlines() or [type(error).__name__])[0]
+        )
         raise ConnectionError(
             "Expected all workers to take part in every step. Received: "
-            f"{(str(error).splitlines() or [''])[0]:.160} Start all of them "
-            "again to go on from the last save."
+            f"{got:.160}. Start all of them again to go on from the last save."
         ) from error
 
 
