@@ -134,9 +134,11 @@ def _of_jax(kind: str) -> Any:
     on_cpus = devices[0].startswith("cpu")
     if kind == "one" or (kind == "auto" and (on_cpus or len(devices) == 1)):
         return OneDevice()
-    return keras.distribution.DataParallel(
+    parallel = keras.distribution.DataParallel(
         devices=devices, auto_shard_dataset=False
     )
+    parallel.num_replicas_in_sync = len(devices)  # as TensorFlow's strategies
+    return parallel
 
 
 def workers_of(config: str | None) -> list[str]:

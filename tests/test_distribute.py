@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_gans import distribute
 from keras_gans.training import saves
 from tests.test_conformance import run_python
 
@@ -214,3 +215,144 @@ def test_a_worker_that_is_lost_costs_nothing(tmp_path):
         weights_in(whole / newest), weights_in(broken / newest), strict=True
     ):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.skipif(not ON_TENSORFLOW, reason="workers are TensorFlow's")
+def test_two_workers_hold_the_same_weights_and_report_the_same_logs():
+    program = """
+import hashlib
+import keras
+import keras_gans
+from keras_gans import distribute
+from tests.conformance import TINY, fit, images_like
+
+strategy = distribute.strategy("auto")
+assert strategy.num_replicas_in_sync == 2
+for name in ("acgan",):
+    keras.utils.set_random_seed(0)
+    with strategy.scope():
+        model = keras_gans.create(name, **TINY[name])
+        distribute.synchronize_batch_norm(model)
+    images = images_like(TINY[name], 24 * model.batches_a_step)
+    history = fit(model, images, batch_size=8, verbose=0).history
+    weights = b"".join(w.numpy().tobytes() for w in model.weights)
+    print("=", name, hashlib.sha256(weights).hexdigest(), history)
+"""
+    said = ended(start_workers([sys.executable, "-c", program]))
+    lines = [[x for x in s.splitlines() if x.startswith("= ")] for s in said]
+    assert len(lines[0]) == 1, said[0][-2000:]
+    assert lines[0] == lines[1]
+
+
+# === What is asked for ===
+
+
+def test_workers_of_a_configuration():
+    config = {
+        "cluster": {"worker": ["a:1", "b:2"]},
+        "task": {"type": "worker", "index": 1},
+    }
+    assert distribute.workers_of(json.dumps(config)) == ["a:1", "b:2"]
+    assert distribute.workers_of(None) == distribute.workers_of("") == []
+
+
+@pytest.mark.parametrize(
+    "config, words",
+    [
+        ("{", "which is not JSON"),
+        ("[]", "Name the workers"),
+        ("{}", "Name the workers"),
+        ('{"cluster": {"worker": []}}', "Name the workers"),
+        (
+            '{"cluster": {"worker": ["a"]}, '
+            '"task": {"type": "worker", "index": 0}}',
+            "Name the workers",
+        ),
+        (
+            '{"cluster": {"worker": ["a:1", "b:1"]}, '
+            '"task": {"type": "worker", "index": 2}}',
+            "from 0 to 1.*Received: type='worker', index=2",
+        ),
+        (
+            '{"cluster": {"worker": ["a:1"]}, '
+            '"task": {"type": "chief", "index": 0}}',
+            "Received: type='chief'",
+        ),
+    ],
+)
+def test_a_configuration_that_names_no_workers(config, words):
+    with pytest.raises(ValueError, match=f"Expected TF_CONFIG.*{words}"):
+        distribute.workers_of(config)
+
+
+def test_strategies_that_are_not_to_be_had(monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    with pytest.raises(ValueError, match="Did you mean 'mirrored'"):
+        distribute.strategy("mirror")
+    with pytest.raises(ValueError, match="Expected .* Received: "):
+        distribute.strategy("multiworker")
+    if keras.backend.backend() == "torch":
+        with pytest.raises(ValueError, match="one' on PyTorch"):
+            distribute.strategy("mirrored")
+
+
+def test_one_device_is_what_there_was(monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    for kind in ("one", "auto"):
+        strategy = distribute.strategy(kind)
+        assert strategy.num_replicas_in_sync == 1
+        assert distribute.is_chief(strategy)
+        assert not distribute.any_worker(strategy, False)
+        with strategy.scope():
+            assert keras.Variable(1.0).numpy() == 1.0
+
+
+@pytest.mark.skipif(not ON_TENSORFLOW, reason="TensorFlow's is in use then")
+def test_workers_must_meet_before_tensorflow_starts(monkeypatch):
+    config = {
+        "cluster": {"worker": ["127.0.0.1:1", "127.0.0.1:2"]},
+        "task": {"type": "worker", "index": 0},
+    }
+    monkeypatch.setenv("TF_CONFIG", json.dumps(config))
+    keras.ops.ones(1)
+    with pytest.raises(RuntimeError, match="beginning of the program"):
+        distribute.strategy("multiworker")
+
+
+ON_JAX = """
+import numpy as np
+import jax
+import keras
+import keras_gans
+from keras_gans import distribute
+from tests.conformance import TINY, fit, images_like
+
+def train(name, strategy):
+    keras.utils.set_random_seed(0)
+    with strategy.scope():
+        model = keras_gans.create(name, **TINY[name])
+        rates = {p: keras.optimizers.SGD(0.01) for p in model.players}
+        model.compile(**rates)
+        images = images_like(TINY[name], 24 * model.batches_a_step)
+        logs = fit(model, images, batch_size=8, verbose=0).history
+    return [np.asarray(w) for w in model.weights], logs
+
+assert len(jax.devices()) == 2
+two = distribute.strategy("mirrored")
+assert two.num_replicas_in_sync == 2
+for name in ("dcgan",):
+    one_weights, one_logs = train(name, distribute.strategy("one"))
+    two_weights, two_logs = train(name, two)
+    for a, b in zip(one_weights, two_weights):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+    for key in one_logs:
+        np.testing.assert_allclose(one_logs[key], two_logs[key], rtol=1e-4)
+print("equal")
+"""
+
+
+def test_two_devices_of_jax_take_the_step_of_one(monkeypatch):
+    pytest.importorskip("jax")
+    flag = "--xla_force_host_platform_device_count=2"
+    monkeypatch.setenv("XLA_FLAGS", flag)
+    assert "equal" in run_python(ON_JAX, "jax")
