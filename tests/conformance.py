@@ -197,6 +197,16 @@ VARIANTS = {
             "ema_decay": 0.9,
         },
     ),
+    "wgan_gp-toy": (
+        "wgan_gp",
+        {
+            "image_shape": (1, 1, 2),
+            "network": "toy",
+            "latent_dim": 2,
+            "width": 8,
+            "n_critic": 2,
+        },
+    ),
     "wgan_gp-classes": (
         "wgan_gp",
         {

@@ -57,8 +57,10 @@ def build_toy_generator(
     check_no_classes(num_classes)
     z = keras.Input((latent_dim,), name="latents")
     x = layers.Dense(math.prod(image_shape))(hidden_layers(z, width))
-    x = layers.Reshape(image_shape, dtype=keras.config.floatx())(x)
-    return keras.Model(z, ClipSamples()(x), name="generator")
+    dtype = keras.config.floatx()  # of images, whatever the policy
+    x = layers.Reshape(image_shape, dtype=dtype)(x)
+    points = ClipSamples(dtype=dtype)(x)
+    return keras.Model(z, points, name="generator")
 
 
 def build_toy_discriminator(

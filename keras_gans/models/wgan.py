@@ -69,8 +69,10 @@ def build_mlp_generator(
     for _ in range(3):
         x = layers.ReLU()(dense(x, width))
     x = dense(x, math.prod(image_shape))
-    x = layers.Reshape(image_shape, dtype=keras.config.floatx())(x)
-    return keras.Model(z, ClipSamples()(x), name="generator")
+    dtype = keras.config.floatx()  # of images, whatever the policy
+    x = layers.Reshape(image_shape, dtype=dtype)(x)
+    image = ClipSamples(dtype=dtype)(x)
+    return keras.Model(z, image, name="generator")
 
 
 def build_mlp_discriminator(

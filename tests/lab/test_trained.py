@@ -1,5 +1,8 @@
 """The laboratory's figures that train, in small."""
 
+import csv
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -30,6 +33,18 @@ def test_a_run_has_its_frames_and_its_measures():
     assert 0 <= run.modes <= 8 and 0.0 <= run.quality <= 1.0
     sheet, axes = mixtures.sheet_of({"gan": run, "wgan": run}, law)
     assert [axis.get_title() for axis in axes] == ["GAN", "WGAN"]
+
+
+@pytest.mark.parametrize("name", ["wgan_gp", "cramer_gan"])
+def test_the_table_says_that_all_modes_are_found(name):
+    path = Path(__file__).parents[2] / "benchmarks" / "results" / "toy.csv"
+    with path.open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["model"] == name]
+    for data, law in mixtures.LAWS.items():
+        found = [row["modes"] for row in rows if row["data"] == data]
+        assert found == [str(len(law().centres))] * 5, data
+        steps = {row["steps"] for row in rows if row["data"] == data}
+        assert steps == {str(mixtures.STEPS[data])}, data
 
 
 @pytest.mark.slow
