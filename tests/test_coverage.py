@@ -34,7 +34,6 @@ WAITING = {
     "cgan": "cgan_mnist",
     "cramer_gan": "cramer_gan_mnist",
     "stackgan": "stackgan_flowers",
-    "stackgan_stage1": "stackgan_stage1_flowers",
     "wgan": "wgan_mnist",
     "wgan_gp": "wgan_gp_mnist",
 }
