@@ -1,0 +1,368 @@
+"""How training scales over devices and workers, and what that costs.
+
+    python benchmarks/scaling.py
+
+Measured on this machine:
+
+- devices: images/s of a DCGAN for a global batch of 64 on 1, 2 and 4 logical
+  CPU devices, and of 1 and 2 worker processes that talk over loopback. All of
+  them share the same cores, so the efficiency is images/s over those of one:
+  what is lost is the price of dealing out and of summing.
+- memory: peak resident memory of a training on folders of more and more
+  pictures (links to the same 500 files), read by `datasets.load`.
+- bytes: what one training step sums over replicas, for each model of the zoo at
+  its default size, and the seconds of a step of one replica.
+
+Computed from these, the plan: expected efficiency on 8, 64 and 512 devices, by
+ring all-reduce over a given interconnect. A sum of b bytes over N devices takes
+2 (N - 1) / N b / bandwidth + 2 (N - 1) latencies. "After" the step none of it
+is hidden; "beside" it, as much as two thirds of the step (its backward passes)
+hide. What decides is the latter's lever: "batch" where nothing is left over,
+else "gradients" where the bytes take longer than the latencies, else "latency".
+
+Writes `scaling.csv` and, from the same rows, `scaling.md`. Parts may be run
+alone; the rows of others stay.
+"""
+
+import argparse
+import csv
+import json
+import os
+import resource
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+COLUMNS = ("part", "what", "measure", "value")
+BATCH = 64
+REPLICAS = (8, 64, 512)
+# Images of a replica's step where bytes are counted: a pair for StackGAN.
+ROWS = 2
+
+
+# === In processes of their own; each prints its result as JSON ===
+
+
+def measure_speed(devices: int, steps: int) -> float:
+    """Images/s on so many logical devices, or as a worker of `TF_CONFIG`."""
+    import keras_gans  # first: it sets TensorFlow's options
+
+    import numpy as np  # isort: skip
+    import tensorflow as tf
+
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    logical = [tf.config.LogicalDeviceConfiguration()] * devices
+    tf.config.set_logical_device_configuration(cpu, logical)
+    kind = "one" if devices == 1 else "mirrored"
+    kind = "multiworker" if "TF_CONFIG" in os.environ else kind
+    strategy = keras_gans.distribute.strategy(kind)
+    with strategy.scope():
+        gan = keras_gans.create("dcgan", width=16)
+        gan.compile()
+    shape = (steps * BATCH, 28, 28, 1)
+    images = np.random.default_rng(0).uniform(-1, 1, shape).astype("float32")
+    rates = []
+    for _ in range(4):
+        start = time.perf_counter()
+        gan.fit(images, batch_size=BATCH, verbose=0)
+        rates.append(len(images) / (time.perf_counter() - start))
+    return statistics.median(rates[1:])  # the first one traces
+
+
+def measure_memory(pictures: int) -> dict[str, float]:
+    """Size of a folder of pictures as decoded, and of the process; in MiB."""
+    import keras_gans
+
+    import numpy as np  # isort: skip
+
+    generator = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["KERAS_GANS_CACHE"] = str(Path(folder) / "cache")
+        linked = Path(folder) / "pictures"
+        linked.mkdir()
+        for i in range(pictures):
+            if i < 500:
+                pixels = generator.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+                keras_gans.images.save_png(linked / f"{i:07d}.png", pixels)
+            else:
+                target = linked / f"{i % 500:07d}.png"
+                os.link(target, linked / f"{i:07d}.png")
+        data = keras_gans.datasets.load(str(linked), image_shape=(64, 64, 3))
+        gan = keras_gans.create("dcgan", image_shape=(64, 64, 3), width=8)
+        batches = data.batches(batch_size=BATCH)
+        gan.fit(batches.steps(0, len(batches)), verbose=0)
+        decoded = data.images.nbytes
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return {"decoded MiB": decoded / 2**20, "peak MiB": peak / 2**20}
+
+
+def measure_bytes(name: str) -> dict[str, float]:
+    """Bytes that a step sums, and seconds of a step."""
+    import keras_gans
+
+    import numpy as np  # isort: skip
+
+    model = keras_gans.create(name)
+    model.compile()
+    rows = ROWS * model.batches_a_step
+    images = np.zeros((rows, *model.image_shape), "float32")
+    images[::2] = 0.5
+    beside = None
+    if model.takes_labels:
+        beside = np.arange(rows) % model.num_classes
+    elif model.takes_text:
+        beside = np.ones((rows, model.text_dim), "float32")
+    elif model.two_domains:
+        beside = images
+    summed = []
+    apply = keras_gans.backend.engine.apply
+
+    def counted(optimizer, gradients, variables):
+        summed.extend(4 * int(np.prod(g.shape)) for g in gradients)
+        apply(optimizer, gradients, variables)
+
+    keras_gans.backend.engine.apply = counted
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        model.fit(images, beside, batch_size=ROWS, verbose=0)
+        seconds.append(time.perf_counter() - start)
+    return {"MB a step": sum(summed) / 1e6, "seconds a step": min(seconds[1:])}
+
+
+MEASURES = {
+    "speed": measure_speed,
+    "memory": measure_memory,
+    "bytes": measure_bytes,
+}
+
+
+def start(measure: str, *arguments: Any, **environment: str) -> Any:
+    return subprocess.Popen(
+        [sys.executable, __file__, "--one", measure, json.dumps(arguments)],
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def result_of(process: Any) -> Any:
+    """What a process of its own has measured."""
+    printed, _ = process.communicate()
+    if process.returncode:
+        raise SystemExit(process.returncode)
+    return json.loads(printed.splitlines()[-1])
+
+
+def workers(n: int, *arguments: Any) -> list[Any]:
+    """As many processes that know each other by `TF_CONFIG`."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
+    hosts = [f"127.0.0.1:{s.getsockname()[1]}" for s in sockets]
+    for s in sockets:
+        s.close()
+    tasks = [{"type": "worker", "index": i} for i in range(n)]
+    cluster = {"worker": hosts}
+    configs = [json.dumps({"cluster": cluster, "task": t}) for t in tasks]
+    return [start("speed", *arguments, TF_CONFIG=c) for c in configs]
+
+
+# === The parts ===
+
+
+def devices(options: argparse.Namespace) -> list[tuple]:
+    rates = {}
+    for n in (1, 2, 4):
+        what = f"{n} device{'s' * (n > 1)}"
+        rates[what] = result_of(start("speed", n, options.steps))
+    together = workers(2, 1, options.steps)
+    rates["2 workers"] = [result_of(worker) for worker in together][0]
+    one = rates["1 device"]
+    return [
+        row
+        for what, rate in rates.items()
+        for row in (
+            (what, "images/s", rate),
+            (what, "efficiency", rate / one),
+        )
+    ]
+
+
+def memory(options: argparse.Namespace) -> list[tuple]:
+    return [
+        (f"{n} pictures", measure, value)
+        for n in options.pictures
+        for measure, value in result_of(start("memory", n)).items()
+    ]
+
+
+def step_bytes(options: argparse.Namespace) -> list[tuple]:
+    import keras_gans
+
+    return [
+        (name, measure, value)
+        for name in options.models or keras_gans.list_models()
+        for measure, value in result_of(start("bytes", name)).items()
+    ]
+
+
+def plan(options: argparse.Namespace, rows: list[dict]) -> list[tuple]:
+    """Expected efficiencies, from the rows of the part `bytes`."""
+    found = {}
+    for row in rows:
+        if row["part"] == "bytes":
+            found.setdefault(row["what"], {})[row["measure"]] = row["value"]
+    planned = []
+    for name, facts in found.items():
+        seconds = float(facts["seconds a step"]) * options.faster
+        for n in REPLICAS:
+            after, beside, lever = efficiency(
+                seconds,
+                float(facts["MB a step"]) * 1e6,
+                n,
+                options.bandwidth,
+                options.latency,
+            )
+            what = f"{name} on {n}"
+            planned += [
+                (what, "after the step", after),
+                (what, "beside it", beside),
+                (what, "decides", lever),
+            ]
+    return planned
+
+
+def efficiency(
+    seconds: float, n_bytes: float, n: int, bandwidth: float, latency: float
+) -> tuple[float, float, str]:
+    """Of a step on n devices: nothing hidden, the most hidden, and the lever.
+
+    Args:
+        seconds: Of the step of one device.
+        n_bytes: That it sums.
+        n: Devices.
+        bandwidth: Bytes a second of each.
+        latency: Seconds a message.
+    """
+    moving = 2 * (n - 1) / n * n_bytes / bandwidth
+    waiting = 2 * (n - 1) * latency
+    after = seconds / (seconds + moving + waiting)
+    left = max(0.0, moving + waiting - 2 / 3 * seconds)
+    lever = "batch" if not left else "latency"
+    if left and moving > waiting:
+        lever = "gradients"
+    return after, seconds / (seconds + left), lever
+
+
+# === Tables ===
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write(rows: list[dict[str, Any]], path: Path) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def shown(value: Any) -> str:
+    try:
+        return f"{float(value):.4g}"
+    except ValueError:
+        return value
+
+
+def table(rows: list[dict[str, Any]], part: str) -> list[str]:
+    """Markdown: a line for each `what`, a column for each measure."""
+    lines = {}
+    for row in rows:
+        if row["part"] == part:
+            line = lines.setdefault(row["what"], {})
+            line[row["measure"]] = shown(row["value"])
+    if not lines:
+        return []
+    measures = list(next(iter(lines.values())))
+    return [
+        f"## {part.capitalize()}",
+        "",
+        "| | " + " | ".join(measures) + " |",
+        "|---|" + "---:|" * len(measures),
+        *(
+            f"| {what} | " + " | ".join(line[m] for m in measures) + " |"
+            for what, line in lines.items()
+        ),
+        "",
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parts = {"devices": devices, "memory": memory, "bytes": step_bytes}
+    parser.add_argument(
+        "--parts", nargs="+", choices=[*parts, "plan"], default=[*parts, "plan"]
+    )
+    parser.add_argument("--steps", type=int, default=40, help="a round")
+    parser.add_argument(
+        "--pictures", type=int, nargs="+", default=[1000, 8000, 64000]
+    )
+    parser.add_argument("--models", nargs="+", help="of the part bytes")
+    parser.add_argument(
+        "--bandwidth", type=float, default=25e9, help="bytes a second"
+    )
+    parser.add_argument(
+        "--latency", type=float, default=5e-6, help="seconds a message"
+    )
+    parser.add_argument(
+        "--faster",
+        type=float,
+        default=1.0,
+        help="seconds of a planned device's step over those of one here",
+    )
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        measure, arguments = options.one
+        print(json.dumps(MEASURES[measure](*json.loads(arguments))))
+        return
+    options.out.mkdir(parents=True, exist_ok=True)
+    path = options.out / "scaling.csv"
+    rows = read(path)
+    for part in options.parts:
+        new = plan(options, rows) if part == "plan" else parts[part](options)
+        rows = [row for row in rows if row["part"] != part] + [
+            dict(zip(COLUMNS, (part, *row), strict=True)) for row in new
+        ]
+        write(rows, path)
+    text = [
+        "# Scaling",
+        "",
+        "Written by `python benchmarks/scaling.py`, whose first lines say what "
+        f"is measured. {os.cpu_count()} cores; the plan is for links of "
+        f"{options.bandwidth / 1e9:g} GB/s and {options.latency * 1e6:g} "
+        f"microseconds, steps of {ROWS} images, and devices whose step takes "
+        f"{options.faster:g} times as long as here.",
+        "",
+    ]
+    for part in (*parts, "plan"):
+        text += table(rows, part)
+    (options.out / "scaling.md").write_text("\n".join(text))
+    print("\n".join(text))
+
+
+if __name__ == "__main__":
+    main()
