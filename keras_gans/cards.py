@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from keras_gans.files import written_aside
+from keras_gans.files import text_of, written_aside
 from keras_gans.metrics.protocol import Figure, differences, in_words
 from keras_gans.registry import CLASSIFIERS, MODELS, unknown
 
@@ -214,13 +214,13 @@ def read_card(path: str | Path) -> Card:
     """
     path = Path(path)
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
+        fields = json.loads(text_of(path))
     except OSError as error:
         raise ValueError(
             f"Expected a card, {path}. Received: {error.strerror}. An entry's "
             "folder has a card.json; check the path."
         ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # JSON's and UTF-8's, too
         raise ValueError(
             f"Expected {path} to be JSON. Received: {error}. Fetch it again."
         ) from None
@@ -238,7 +238,9 @@ def read_card(path: str | Path) -> Card:
         if name == "rows" and name not in fields:
             continue  # younger than some entries
         if not isinstance(fields.get(name), kind):
-            got = repr(fields[name]) if name in fields else "no such field"
+            got = (
+                f"{fields[name]!r:.200}" if name in fields else "no such field"
+            )
             raise ValueError(
                 f"{path}: Expected `{name}` as {KINDS[kind]}. Received: {got}. "
                 "Mend the card, or fetch the entry again."
@@ -251,7 +253,7 @@ def read_card(path: str | Path) -> Card:
         if not isinstance(n, int):
             raise ValueError(
                 f"{path}: Expected `parameters` as numbers. Received: "
-                f"{name}={n!r}. Mend the card, or fetch the entry again."
+                f"{name}={n!r:.200}. Mend the card, or fetch the entry again."
             )
     classes = sorted(MODELS | CLASSIFIERS)
     if fields["model"] not in classes:
@@ -273,15 +275,15 @@ def check_metric(metric: Any, where: str) -> None:
     ):
         raise ValueError(
             f"{where}: Expected each of `metrics` with name, value (a number) "
-            f"and protocol. Received: {metric!r}. Mend it."
+            f"and protocol. Received: {metric!r:.200}. Mend it."
         )
     deviation = metric.get("deviation", 0.0)
     numbers = {"value": metric["value"], "deviation": deviation}
     for key, number in numbers.items():
         if isinstance(number, bool) or not isinstance(number, (int, float)):
             raise ValueError(
-                f"{where}: Expected `{key}` of {metric['name']!r} as a number. "
-                f"Received: {key}={number!r}. Mend it."
+                f"{where}: Expected `{key}` of {metric['name']!r:.100} as a "
+                f"number. Received: {key}={number!r:.200}. Mend it."
             )
     protocol = metric["protocol"]
     if isinstance(protocol, dict):
@@ -289,8 +291,8 @@ def check_metric(metric: Any, where: str) -> None:
         if not isinstance(sha256, str):
             raise ValueError(
                 f"{where}: Expected `sha256` in the protocol of "
-                f"{metric['name']!r} as a string. Received: {sha256!r}. Mend "
-                "it."
+                f"{metric['name']!r:.100} as a string. Received: "
+                f"{sha256!r:.200}. Mend it."
             )
 
 
@@ -307,6 +309,6 @@ def _check_file(path: Path, name: str, facts: Any) -> None:
     if not fine or Path(name).name != name:
         raise ValueError(
             f"{path}: Expected `files` as plain names with "
-            f"{', '.join(expected)}. Received: {name}={facts!r}. Mend the "
+            f"{', '.join(expected)}. Received: {name}={facts!r:.200}. Mend the "
             "card, or fetch the entry again."
         )

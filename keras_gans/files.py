@@ -1,13 +1,18 @@
 """Files: written whole or not at all, fetched and checked, kept in a cache."""
 
 import contextlib
+import errno
+import fcntl
 import hashlib
 import http.client
 import os
 import re
+import stat
 import tempfile
+import urllib.error
 import urllib.parse
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,21 +32,70 @@ def written_aside(path: str | Path) -> Iterator[Any]:
     renamed: a reader, or a run that is killed, sees the old file or the new.
     """
     path = Path(path)
-    handle, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    with told(path):
+        handle, aside = tempfile.mkstemp(
+            prefix=f".{path.name}.", dir=path.parent
+        )
     try:
-        with os.fdopen(handle, "wb") as file:
+        with told(path, inside=True), os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(aside, 0o666 & ~UMASK)
-        os.replace(aside, path)
-    except BaseException as error:
+        with told(path):
+            os.chmod(aside, 0o666 & ~UMASK)
+            os.replace(aside, path)
+    except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(aside)
-        if isinstance(error, OSError) and error.errno and not error.filename:
-            # A full disk says where.
-            raise OSError(error.errno, error.strerror, str(path)) from None
         raise
+
+
+# A disk that is full, over quota, read-only, broken or another's, or a file
+# that is too large for it.
+DISK = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG),
+    *(errno.EACCES, errno.EPERM),
+)
+
+
+class Unwritten(OSError):
+    """What could not be written, why, and what to do."""
+
+
+@contextlib.contextmanager
+def told(path: str | Path, inside: bool = False) -> Iterator[None]:
+    """Turn the errors of a disk into a sentence.
+
+    Args:
+        path: What is being written.
+        inside: Those of `DISK` alone: others may be of what is read meanwhile.
+
+    Raises:
+        Unwritten: In their place; the others go on as they are.
+    """
+    try:
+        yield
+    except OSError as error:
+        # HDF5 has its words alone, and no number.
+        disk = error.errno in DISK or "No space left" in str(error)
+        if isinstance(error, Unwritten) or not (disk or not inside):
+            raise
+        raise Unwritten(
+            f"Expected to write {path}. Received: "
+            f"{error.strerror or str(error).splitlines()[0][:200]}. Make room, "
+            "or choose another folder."
+        ) from error
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder against other processes and threads; wait for them."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def writable_folder(folder: str | Path) -> Path:
@@ -104,6 +158,51 @@ def file_hash(path: str | Path, algorithm: str = "sha256") -> str:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
+def regular(path: str | Path) -> Path:
+    """The path of a file that is one, or links to one.
+
+    Raises:
+        OSError: If it is missing, or a folder, a pipe or a device: the last two
+            may have no end.
+    """
+    path = Path(path)
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "No regular file", str(path))
+    return path
+
+
+LARGEST_TEXT = 1 << 24  # bytes; cards and recipes have a few thousand
+
+
+def text_of(path: str | Path) -> str:
+    """The text of a card, a recipe or another small file, in UTF-8.
+
+    Raises:
+        OSError: If it is no regular file, or of more than 16 MiB.
+        UnicodeDecodeError: If it is no text.
+    """
+    path = regular(path)
+    if path.stat().st_size > LARGEST_TEXT:
+        raise OSError(errno.EFBIG, f"More than {LARGEST_TEXT} bytes", str(path))
+    return path.read_text(encoding="utf-8")
+
+
+MOST_EXPANSION = 100  # pictures and weights are packed already
+
+
+def check_expansion(
+    archive: str | Path, members: list[zipfile.ZipInfo]
+) -> None:
+    """Raise a `ValueError` where a zip file claims far more than it holds."""
+    size = Path(archive).stat().st_size
+    unpacked = sum(member.file_size for member in members)
+    if unpacked > MOST_EXPANSION * size:
+        raise ValueError(f"{size} bytes that unpack to {unpacked}")
+
+
+TIMEOUT = 60  # seconds that a server may be silent
+
+
 def fetch(url: str, sha256: str) -> Path:
     """Download a file into the cache, once, and check it.
 
@@ -117,6 +216,7 @@ def fetch(url: str, sha256: str) -> Path:
     Raises:
         ValueError: If the address is not https, cannot be reached, ends too
             early, or gives another file. Nothing of it is kept.
+        OSError: If there is no room for it.
     """
     _check_address(url)
     if not isinstance(sha256, str) or not re.fullmatch(
@@ -134,13 +234,17 @@ def fetch(url: str, sha256: str) -> Path:
     try:
         opener = urllib.request.build_opener(_Redirects)
         with (
-            opener.open(url, timeout=60) as answer,
+            opener.open(url, timeout=TIMEOUT) as answer,
             written_aside(target) as file,
         ):
             found = copied(answer, file)
             if found != sha256.lower():
                 raise OSError(f"its sha256 is {found}")
+    except Unwritten:
+        raise
     except (OSError, ValueError, http.client.HTTPException) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
         raise ValueError(
             f"Expected the file of sha256 {sha256} at {url}. Received: "
             f"{error}. Check the address and the hash, and try again."

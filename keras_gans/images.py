@@ -71,7 +71,7 @@ def grid(
     if images.ndim != 4 or len(images) == 0:
         raise ValueError(
             "Expected at least one image, [n, height, width, channels]. "
-            f"Received: shape={images.shape}."
+            f"Received: shape={images.shape}. Of one image, pass image[None]."
         )
     n, height, width, channels = images.shape
     columns = columns or int(np.ceil(np.sqrt(n)))
@@ -127,7 +127,9 @@ def save_gif(
         The path.
     """
     if len(pictures) == 0:
-        raise ValueError("Expected at least one picture. Received: none.")
+        raise ValueError(
+            "Expected at least one picture. Received: none. Draw one first."
+        )
     frames = [_pillow(_enlarge(picture, scale)) for picture in pictures]
     if frames[0].mode != "L":
         # One palette for all, from pictures of the whole run: colours do not

@@ -67,7 +67,8 @@ class OptimizerGroup(keras.optimizers.Optimizer):
 
     def get_config(self) -> dict:
         raise NotImplementedError(
-            "An OptimizerGroup is not saved; the model saves its members."
+            "Expected a model to be saved, with its optimizers. Received: an "
+            "OptimizerGroup alone. Call `model.save`."
         )
 
 

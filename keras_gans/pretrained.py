@@ -12,8 +12,10 @@ An entry is a folder:
     stages.png                   of a pyramid, what each level adds
 """
 
+import concurrent.futures
 import fnmatch
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -28,7 +30,16 @@ import keras
 import numpy as np
 
 from keras_gans.cards import Card, check_metric, read_card, write_card
-from keras_gans.files import cache_folder, fetch, writable_folder
+from keras_gans.files import (
+    DISK,
+    cache_folder,
+    check_expansion,
+    fetch,
+    locked,
+    text_of,
+    told,
+    writable_folder,
+)
 from keras_gans.images import save_png
 from keras_gans.recipes import Recipe
 from keras_gans.registry import CLASSIFIERS, MODELS, list_models, unknown
@@ -93,7 +104,9 @@ def load(
         )
     folder = find_entry(name, sha256)
     card = read_card(folder / "card.json")
-    model = _build(folder, card)
+    # Untrained, the files say nothing of its size: up to 1 GiB is fine.
+    spare = 1 << 24 if weights else 1 << 28
+    model = _build(folder, card, spare)
     model.card = card
     if weights is None:
         return model
@@ -156,6 +169,7 @@ def save_pretrained(
 
     Raises:
         ValueError: If the folder cannot be written.
+        OSError: If there is no room; an entry that is there stays whole.
 
     Example:
 
@@ -168,9 +182,12 @@ def save_pretrained(
 
     folder = Path(folder).absolute()
     architecture = _check_can_be_saved(model, folder, metrics or [])
-    with tempfile.TemporaryDirectory(
-        prefix=f".{folder.name}.", dir=folder.parent
-    ) as aside:
+    with (
+        told(folder, inside=True),
+        tempfile.TemporaryDirectory(
+            prefix=f".{folder.name}.", dir=folder.parent
+        ) as aside,
+    ):
         aside = Path(aside) / folder.name
         aside.mkdir()
         files = {}
@@ -307,13 +324,15 @@ def recipe_path(name: str) -> Path:
     return ZOO / name / "recipe.toml"
 
 
-def _build(folder: Path, card: Card) -> keras.Model:
+def _build(folder: Path, card: Card, spare: int) -> keras.Model:
     path = folder / "config.json"
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
+        fields = json.loads(text_of(path))
         config = in_the_policy_in_force(fields["config"])
         if fields["model"] != card.model:
             raise ValueError(f"model {fields['model']!r} beside {card.model!r}")
+        if folder.parent != ZOO:
+            _check_size(card.model, config, folder, spare)
         # A class of the registry, with plain arguments: no code is loaded.
         return (MODELS | CLASSIFIERS)[card.model].from_config(config)
     except Exception as error:  # whatever a class says of wrong arguments
@@ -322,6 +341,44 @@ def _build(folder: Path, card: Card) -> keras.Model:
             f"Expected {path} to hold the arguments of a {card.model}. "
             f"Received: {words}. Fetch the entry again."
         ) from None
+
+
+DEEPEST = 100  # of the zoo no model has a tenth of these layers in a row
+
+
+def _check_depth(config: dict[str, Any]) -> None:
+    """Raise a `ValueError` where a model would take hours to build."""
+    for name, value in config.items():
+        if isinstance(value, dict):
+            _check_depth(value)
+        elif (isinstance(value, list) and len(value) > DEEPEST) or (
+            name == "num_blocks" and isinstance(value, int) and value > DEEPEST
+        ):
+            raise ValueError(f"{name}={value!r:.100}, more than {DEEPEST}")
+
+
+def _check_size(
+    name: str, config: dict[str, Any], folder: Path, spare: int
+) -> None:
+    """Raise a `ValueError` where a model is too large for the entry's files.
+
+    It is built without memory for its weights first, in a thread: what Keras
+    keeps of it goes with the thread.
+    """
+    _check_depth(config)
+    plain = _without("ema_decay", config)  # would be a copy with memory
+
+    def count() -> int:
+        with keras.StatelessScope(initialize_variables=False):
+            model = (MODELS | CLASSIFIERS)[name].from_config(plain)
+        return sum(math.prod(v.shape) for v in model.variables)
+
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        numbers = thread.submit(count).result()
+    held = sum(f.stat().st_size for f in folder.glob("*.weights.h5"))
+    # Discriminators, which may be missing, and pools of images are larger.
+    if numbers > 32 * held + spare:
+        raise ValueError(f"{numbers:,} numbers beside {held:,} bytes")
 
 
 def as_loaded(model: keras.Model) -> keras.Model:
@@ -340,12 +397,15 @@ def in_the_policy_in_force(config: dict[str, Any]) -> dict[str, Any]:
     Weights are stored alike in all of them, and who trained in bfloat16 may
     have had a processor for it that others lack.
     """
+    return _without("dtype_policy", config)
+
+
+def _without(name: str, config: dict[str, Any]) -> dict[str, Any]:
+    """A config without one argument, at any depth."""
     return {
-        name: in_the_policy_in_force(value)
-        if isinstance(value, dict)
-        else value
-        for name, value in config.items()
-        if name != "dtype_policy"
+        key: _without(name, value) if isinstance(value, dict) else value
+        for key, value in config.items()
+        if key != name
     }
 
 
@@ -376,8 +436,9 @@ def _from_address(url: str, sha256: str | None) -> Path:
     archive = fetch(url, sha256)
     stem = Path(urllib.parse.urlsplit(url).path).stem or "entry"
     target = cache_folder("entries", sha256.lower()) / stem
-    if not _is_unpacked(archive, target):
-        _unpack(archive, target)
+    with locked(target.parent):
+        if not _is_unpacked(archive, target):
+            _unpack(archive, target)
     return target
 
 
@@ -405,16 +466,20 @@ def _is_unpacked(archive: Path, target: Path) -> bool:
                 and zlib.crc32((target / name).read_bytes()) == member.CRC
                 for name, member in _members(file).items()
             )
-    except (OSError, zipfile.BadZipFile):
+    except (OSError, ValueError, zipfile.BadZipFile):
         return False
 
 
 def _unpack(archive: Path, target: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=target.parent) as aside:
+    with (
+        told(target, inside=True),
+        tempfile.TemporaryDirectory(dir=target.parent) as aside,
+    ):
         new = Path(aside) / target.name
         new.mkdir()
         try:
             with zipfile.ZipFile(archive) as file:
+                check_expansion(archive, file.infolist())
                 for name, member in _members(file).items():
                     if member.file_size > LARGEST:
                         raise ValueError(f"{name} has {member.file_size} bytes")
@@ -428,9 +493,12 @@ def _unpack(archive: Path, target: Path) -> None:
             ValueError,
             RuntimeError,  # encrypted
             NotImplementedError,  # packed in another way
+            EOFError,
             zlib.error,
             zipfile.BadZipFile,
         ) as error:
+            if getattr(error, "errno", None) in DISK:
+                raise
             raise ValueError(
                 f"Expected {archive} to be the zip of an entry. Received: "
                 f"{error}. Fetch another."

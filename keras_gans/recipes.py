@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_gans import datasets
+from keras_gans.files import text_of
 from keras_gans.registry import MODELS, unknown
 
 
@@ -110,7 +111,7 @@ def _changes(fields: dict[str, Any], budget: int | dict) -> dict[str, Any]:
     tables = {
         name: fields.get(name, {}) | value
         for name, value in budget.items()
-        if isinstance(value, dict)
+        if isinstance(value, dict) and isinstance(fields.get(name, {}), dict)
     }
     return budget | tables
 
@@ -152,13 +153,13 @@ def read_recipe(path: str | Path) -> Recipe:
     """
     path = Path(path)
     try:
-        fields = tomllib.loads(path.read_text(encoding="utf-8"))
+        fields = tomllib.loads(text_of(path))
     except OSError as error:
         raise ValueError(
             f"Expected a recipe file. Received: {str(path)!r} "
             f"({error.strerror}). Check the path."
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # TOML's and UTF-8's, too
         raise ValueError(
             f"Expected {path} to be TOML. Received: {error}. Mend that line."
         ) from None

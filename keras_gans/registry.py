@@ -32,7 +32,7 @@ def register(name: str) -> Callable[[type], type]:
     def decorate(model_class: type) -> type:
         if name in MODELS:
             raise ValueError(
-                "A model name can be registered once. Received: "
+                "Expected a name that no model has yet. Received: "
                 f"name={name!r} for {model_class.__name__}, which names "
                 f"{MODELS[name].__name__} already. Choose another name."
             )
@@ -89,5 +89,5 @@ def unknown(kind: str, name: str, choices: list[str]) -> str:
     known = f"one of {', '.join(choices)}" if choices else "there is none yet"
     return (
         f"Expected the name of {article} {kind}: {known}. "
-        f"Received: name={name!r}.{hint}"
+        f"Received: name={name!r:.200}.{hint}"
     )

@@ -23,7 +23,6 @@ import json
 import os
 import re
 import signal
-import tempfile
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -34,10 +33,16 @@ import keras
 
 import keras_gans
 from keras_gans import datasets, distribute, registry
-from keras_gans.files import writable_folder, written_aside
+from keras_gans.files import (
+    regular,
+    text_of,
+    writable_folder,
+    written_aside,
+)
 from keras_gans.images import save_png
 from keras_gans.models.base import dtype_policy
 from keras_gans.recipes import Recipe
+from keras_gans.weights import check_hdf5, save_model
 
 
 def train(
@@ -173,12 +178,7 @@ def save(model: keras.Model, out: Path, step: int) -> Path:
     """
     path = out / f"step_{step:08d}.keras"
     try:
-        with tempfile.TemporaryDirectory(prefix=".save_", dir=out) as aside:
-            whole = Path(aside) / path.name
-            model.save(whole)
-            with open(whole, "rb") as file:
-                os.fsync(file.fileno())
-            os.replace(whole, path)
+        save_model(model, path)
     except OSError as error:
         full = error.errno == errno.ENOSPC or "No space left" in str(error)
         raise OSError(
@@ -186,11 +186,6 @@ def save(model: keras.Model, out: Path, step: int) -> Path:
             f"Received: {error}. The saves before are whole: mend that, and "
             "start again to go on."
         ) from error
-    folder = os.open(out, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # the new name, too, is on the disk
-    finally:
-        os.close(folder)
     for old in saves(out)[:-2]:
         old.unlink()
     return path
@@ -351,7 +346,7 @@ def _check_same_run(
     fields["networks"] = _shapes_hash(model)
     ours = json.loads(json.dumps(fields))
     path = out / "run.json"
-    if not path.is_file():
+    if not path.exists():
         if saves(out):
             raise ValueError(
                 f"Expected {path}, which says what the saves beside it are of. "
@@ -363,11 +358,15 @@ def _check_same_run(
         return
     try:
         # A field that is younger than the run had its default there.
-        theirs = DEFAULTS | json.loads(path.read_text())["recipe"]
+        theirs = DEFAULTS | json.loads(text_of(path))["recipe"]
         differ = [n for n in ours if theirs.get(n) != ours[n]]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (
+        *(OSError, ValueError, KeyError, TypeError, AttributeError),
+        RecursionError,
+    ) as error:
         raise ValueError(
-            f"Expected {path} as this package writes it. Received: {error!r}. "
+            f"Expected {path} as this package writes it. Received: "
+            f"{error!r:.200}. "
             "Choose another folder."
         ) from None
     if differ == ["networks"]:
@@ -379,8 +378,8 @@ def _check_same_run(
     for name in differ:
         raise ValueError(
             f"Expected a run of the same recipe in {out}, which has "
-            f"{name}={theirs.get(name)!r}. Received: {name}="
-            f"{ours[name]!r}. Choose another folder."
+            f"{name}={theirs.get(name)!r:.200}. Received: {name}="
+            f"{ours[name]!r:.200}. Choose another folder."
         )
 
 
@@ -404,22 +403,20 @@ def _restore(out: Path, expected: keras.Model) -> tuple[int, keras.Model]:
     """The newest save and its step; it must be of the `expected` model."""
     newest = saves(out)[-1]
     try:
-        model = keras.saving.load_model(newest)
+        same = _is_save_of(expected, newest)
+        model = keras.saving.load_model(newest) if same else None
     except Exception as error:
         advice = (
             "Go on with the version of keras_gans that wrote it."
-            if zipfile.is_zipfile(newest)
+            if newest.is_file() and zipfile.is_zipfile(newest)
             else "It is damaged: remove it to go on from the one before."
         )
-        words = (str(error).splitlines() or [type(error).__name__])[0]
+        words = (str(error).splitlines() or [type(error).__name__])[0][:300]
         raise ValueError(
             "Expected a save that this version of keras_gans reads. Received: "
             f"{newest} ({words}). {advice}"
         ) from error
-    same = type(model) is type(expected) and (
-        _arguments(model) == _arguments(expected)
-    )
-    if not same:
+    if not same or _arguments(model) != _arguments(expected):
         raise ValueError(
             f"Expected a save of the recipe's {type(expected).__name__}. "
             f"Received: {newest}, of another model. Choose another folder."
@@ -427,10 +424,38 @@ def _restore(out: Path, expected: keras.Model) -> tuple[int, keras.Model]:
     return int(newest.stem.removeprefix("step_")), model
 
 
+def _is_save_of(expected: keras.Model, path: Path) -> bool:
+    """Whether a save is of such a model, before Keras builds what it says.
+
+    Raises:
+        ValueError: If it is damaged, or unpacks to more than it has.
+    """
+    with zipfile.ZipFile(regular(path)) as archive:
+        for member in archive.infolist():
+            if member.filename not in MEMBERS:
+                raise ValueError(f"{member.filename!r:.100} in it")
+            if member.file_size > member.compress_size:
+                raise ValueError(f"{member.filename!r:.100} is packed")
+        theirs = json.loads(archive.read("config.json"))
+        weights = archive.getinfo("model.weights.h5")
+        with archive.open(weights) as file:
+            check_hdf5(file, weights.file_size)
+    ours = keras.saving.serialize_keras_object(expected)
+    ours = json.loads(json.dumps(ours))
+    return theirs["registered_name"] == ours["registered_name"] and all(
+        ours["config"].get(name) == value  # a save may be older than a name
+        for name, value in theirs["config"].items()
+        if name not in SEEN
+    )
+
+
+MEMBERS = ("config.json", "metadata.json", "model.weights.h5")  # none packed
+SEEN = ("class_counts",)  # of the data, since its class was given arguments
+
+
 def _arguments(model: keras.Model) -> dict[str, Any]:
-    """What its class was given; not the classes that it has seen since."""
-    config = model.get_config()
-    return {k: v for k, v in config.items() if k != "class_counts"}
+    """What its class was given."""
+    return {k: v for k, v in model.get_config().items() if k not in SEEN}
 
 
 def _next_stop(step: int, recipe: Recipe) -> int:
@@ -448,6 +473,15 @@ def _draw(
     save_png(folder / f"step_{step:08d}.png", model.progress(data))
 
 
+def _rows(log: Path) -> Iterator[dict[str, Any]]:
+    """Lines of a log, as far as it can be read."""
+    with (
+        open(log, newline="", errors="replace") as file,
+        contextlib.suppress(csv.Error),
+    ):
+        yield from csv.DictReader(file)
+
+
 def _log(out: Path, step: int, history: dict[str, list[float]]) -> None:
     """Append the means of the stretch of steps that ended at `step`.
 
@@ -458,12 +492,12 @@ def _log(out: Path, step: int, history: dict[str, list[float]]) -> None:
     row = {"step": step} | {k: float(v[-1]) for k, v in history.items()}
     rows = []
     if path.is_file():
-        with open(path, newline="") as file:
-            rows = [
-                r
-                for r in csv.DictReader(file)
-                if (r.get("step") or "").isdigit() and int(r["step"]) < step
-            ]
+        rows = [
+            r
+            for r in _rows(path)
+            if re.fullmatch("[0-9]{1,12}", r.get("step") or "")
+            and int(r["step"]) < step
+        ]
     with written_aside(path) as file:
         lines = [",".join(row)]
         lines += [",".join(map(str, r.values())) for r in [*rows, row]]

@@ -1,5 +1,6 @@
 """A network's weights in a file: `.weights.h5`, as Keras reads them too."""
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -59,6 +60,25 @@ def save_network(
     }
 
 
+def save_model(model: keras.Model, path: Path) -> None:
+    """Write a `.keras` file, which takes the place of an old one once whole.
+
+    Raises:
+        OSError: If there is no room; the old one stays.
+    """
+    with tempfile.TemporaryDirectory(prefix=".save_", dir=path.parent) as aside:
+        whole = Path(aside) / path.name
+        model.save(whole)
+        with open(whole, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(whole, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the new name, too, is on the disk
+    finally:
+        os.close(folder)
+
+
 def load_network(
     network: keras.Model, path: str | Path, facts: dict[str, Any]
 ) -> None:
@@ -88,7 +108,10 @@ def load_network(
         )
     before = network.get_weights()
     try:
+        check_hdf5(path, size)
         network.load_weights(path)
+        if not all(np.isfinite(w).all() for w in network.get_weights()):
+            raise ValueError("NaN or infinity in them")
     except Exception as error:
         network.set_weights(before)
         raise ValueError(
@@ -96,6 +119,48 @@ def load_network(
             f"({network.count_params():,} numbers). Received: those of another "
             f"network ({str(error).splitlines()[0][:200]}). Check config.json."
         ) from None
+
+
+def check_hdf5(file: Any, size: int) -> None:
+    """Raise a `ValueError` unless a file holds the numbers that it claims to.
+
+    What can be said in HDF5 and in no weights: links to other files, groups
+    within themselves, which crash their reader, and arrays that are in the file
+    by their shape only, or packed.
+
+    Args:
+        file: A path, or an open binary file.
+        size: Its bytes.
+    """
+    import h5py
+
+    def check(group: h5py.Group, above: frozenset) -> int:
+        """Bytes of the arrays in a group."""
+        numbers = 0
+        for name in group:
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise ValueError(f"a link to elsewhere, {name!r:.100}")
+            item = group[name]
+            address = h5py.h5o.get_info(item.id).addr
+            if isinstance(item, h5py.Group):
+                if address in above:
+                    raise ValueError(f"a group in itself, {name!r:.100}")
+                numbers += check(item, above | {address})
+            elif not isinstance(item, h5py.Dataset) or item.dtype.kind == "O":
+                raise ValueError(f"no numbers in {name!r:.100}")
+            elif item.external or item.is_virtual:
+                raise ValueError(f"an array of another file, {name!r:.100}")
+            else:
+                numbers += item.nbytes
+            if numbers > size:
+                raise ValueError(
+                    f"arrays of more than the file's {size:,} bytes"
+                )
+        return numbers
+
+    with h5py.File(file, "r") as content:
+        root = h5py.h5o.get_info(content["/"].id).addr
+        check(content, frozenset([root]))
 
 
 def _to_float16(path: Path) -> None:

@@ -1,5 +1,7 @@
 """Fixtures that more than one test file uses."""
 
+import contextlib
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -41,3 +43,29 @@ def mnist_folder():
     if not folder.is_dir():
         pytest.skip(f"needs the original MNIST files in {folder}")
     return folder
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A function that makes a folder of so many bytes, a disk of its own.
+
+    Called again it changes them; `"ro"` makes it one that cannot be written.
+    """
+    folder = tmp_path / "disk"
+
+    def mount(option):
+        option = option if option == "ro" else f"size={option}"
+        first = not folder.exists()
+        folder.mkdir(exist_ok=True)
+        how = ["-t", "tmpfs", "-o", option, "tmpfs"]
+        command = ["mount", *(how if first else ["-o", f"remount,{option}"])]
+        done = subprocess.run([*command, folder], capture_output=True)
+        if done.returncode:
+            pytest.skip("needs the right to mount a small file system")
+        mounted.callback(
+            subprocess.run, ["umount", "-l", folder]
+        ) if first else None
+        return folder
+
+    with contextlib.ExitStack() as mounted:
+        yield mount

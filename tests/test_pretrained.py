@@ -13,6 +13,7 @@ import threading
 import zipfile
 from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -219,7 +220,105 @@ def of_another_model(entry):
     change_card(entry, files=files)
 
 
+def hostile_weights(change):
+    """Change the arrays of the generator, and the card to fit."""
+
+    def damage(entry):
+        path = entry / "generator.weights.h5"
+        with h5py.File(path, "r+") as file:
+            place = "layers/dense/vars/0"
+            assert place in file
+            kernel = file[place][()]
+            del file[place]
+            change(file, place, kernel)
+        files = read_card(entry / "card.json").files
+        files[path.name] |= {
+            "size": path.stat().st_size,
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        }
+        change_card(entry, files=files)
+
+    return damage
+
+
+def loop(file, place, kernel):
+    file[place] = kernel
+    file[place].parent["loop"] = file["/"]
+
+
+def config(**changes):
+    """Arguments of the entry's model, changed."""
+
+    def damage(entry):
+        fields = json.loads((entry / "config.json").read_text())
+        fields["config"] |= changes
+        (entry / "config.json").write_text(json.dumps(fields))
+
+    return damage
+
+
 DAMAGE = {
+    "weights by their shape alone": (
+        hostile_weights(
+            lambda f, name, _: f.create_dataset(name, (1 << 40,), "f4")
+        ),
+        "arrays of more than the file's",
+    ),
+    "weights packed": (
+        hostile_weights(
+            lambda f, name, _: f.create_dataset(
+                name, data=np.zeros(1 << 24, "f4"), compression="gzip"
+            )
+        ),
+        "arrays of more than the file's",
+    ),
+    "weights of another file": (
+        hostile_weights(
+            lambda f, name, _: f.__setitem__(
+                name, h5py.ExternalLink("/etc/passwd", "x")
+            )
+        ),
+        "a link to elsewhere, '0'",
+    ),
+    "weights in other bytes": (
+        hostile_weights(
+            lambda f, name, kernel: f.create_dataset(
+                name, kernel.shape, "f4", external=[("/etc/passwd", 0, 9999)]
+            )
+        ),
+        "an array of another file",
+    ),
+    "weights in a loop": (hostile_weights(loop), "a group in itself, 'loop'"),
+    "weights not finite": (
+        hostile_weights(
+            lambda f, name, kernel: f.__setitem__(name, kernel * np.nan)
+        ),
+        "NaN or infinity in them",
+    ),
+    "weights no numbers": (
+        hostile_weights(
+            lambda f, name, kernel: f.create_dataset(
+                name, data=["x"], dtype=h5py.string_dtype()
+            )
+        ),
+        "no numbers in '0'",
+    ),
+    "config too large": (
+        config(latent_dim=10**7),
+        "config.json to hold the arguments.* numbers beside",
+    ),
+    "config too deep": (config(widths=[4] * 101), "widths=.*more than 100"),
+    "card a device": (
+        lambda e: (
+            (e / "card.json").unlink(),
+            (e / "card.json").symlink_to("/dev/zero"),
+        ),
+        "card.json. Received: No regular file",
+    ),
+    "card of a long number": (
+        lambda e: (e / "card.json").write_text("1" * 5000),
+        "card.json to be JSON",
+    ),
     "truncated": (truncate, "the file is damaged"),
     "altered": (alter, "the file is damaged"),
     "of another model": (of_another_model, "those of another network"),
@@ -302,11 +401,14 @@ DAMAGE = {
 def test_damaged_entries(entry, kind):
     damage, sentence = DAMAGE[kind]
     damage(entry)
-    before = {p.name: p.read_bytes() for p in entry.iterdir()}
+    before = {p.name: p.lstat() for p in entry.iterdir()}
     with pytest.raises(ValueError, match=sentence) as error:
         keras_gans.load(entry)
     assert "Expected" in str(error.value) and "Received: " in str(error.value)
-    assert before == {p.name: p.read_bytes() for p in entry.iterdir()}
+    after = {p.name: p.lstat() for p in entry.iterdir()}
+    assert [(s.st_mtime_ns, s.st_size) for s in before.values()] == [
+        (s.st_mtime_ns, s.st_size) for s in after.values()
+    ]
 
 
 @pytest.mark.parametrize(
@@ -481,6 +583,15 @@ def test_zip_files_that_cannot_be_unpacked(server, archive, tmp_path):
         sha256 = hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
         with pytest.raises(ValueError, match="to be the zip of an entry"):
             keras_gans.load(f"{server[1]}/{name}", sha256=sha256)
+
+
+def test_zip_files_that_unpack_to_far_more(server, archive, tmp_path):
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("my_gan/generator.weights.h5", bytes(1 << 24))
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    with pytest.raises(ValueError, match="bytes that unpack to 16777216"):
+        keras_gans.load(f"{server[1]}/bomb.zip", sha256=sha256)
 
 
 def test_chunked_answer_that_is_cut(server, archive):

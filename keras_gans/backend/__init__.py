@@ -33,7 +33,7 @@ elif keras.backend.backend() == "torch":
     from keras_gans.backend import torch as engine
 else:
     raise ImportError(
-        "keras_gans trains on TensorFlow, JAX and PyTorch. Received: "
+        "Expected TensorFlow, JAX or PyTorch to train with. Received: "
         f"KERAS_BACKEND={keras.backend.backend()}. Set KERAS_BACKEND to "
         "'tensorflow', 'jax' or 'torch' before Keras is imported."
     )

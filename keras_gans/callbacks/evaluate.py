@@ -10,7 +10,8 @@ import numpy as np
 from keras_gans.arguments import check_counts
 from keras_gans.callbacks.samples import check_generates
 from keras_gans.datasets import ImageData
-from keras_gans.files import writable_folder
+from keras_gans.files import told, writable_folder
+from keras_gans.weights import save_model
 
 if TYPE_CHECKING:  # slow to import
     from keras_gans.metrics import Extractor, Reference
@@ -172,14 +173,19 @@ class Evaluate(keras.callbacks.Callback):
             self.best_epoch, self.best_value = self.epoch, self.last_value
             self.best_weights = self.model.get_weights()
             if self.folder is not None:
-                self.model.save(self.folder / "best.keras")
+                self.save("best.keras")
         return figures
+
+    def save(self, name: str) -> None:
+        """Write the model into the folder, whole or not at all."""
+        with told(self.folder / name):
+            save_model(self.model, self.folder / name)
 
     def on_train_end(self, logs: dict | None = None) -> None:
         if self.epoch == 0:
             return
         if self.folder is not None:  # first: whatever the measurement says
-            self.model.save(self.folder / "last.keras")
+            self.save("last.keras")
         if self.last_epoch != self.epoch:  # stopped before its last epoch
             self.measure()
         best = "none"

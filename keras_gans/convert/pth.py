@@ -26,6 +26,8 @@ from typing import Any, BinaryIO
 import ml_dtypes
 import numpy as np
 
+from keras_gans.files import regular
+
 # What a stream of before PyTorch 1.6 begins with.
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 
@@ -84,7 +86,7 @@ def read_pth(path: str | Path) -> dict[str, Any]:
     ```
     """
     try:
-        file = open(path, "rb")
+        file = open(regular(path), "rb")
     except OSError as error:
         raise ValueError(
             f"Expected a PyTorch checkpoint. Received: {str(path)!r} "

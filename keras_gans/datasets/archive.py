@@ -1,6 +1,5 @@
 """Data sets that come as a zip file, unpacked into the cache once."""
 
-import contextlib
 import os
 import shutil
 import tempfile
@@ -11,7 +10,14 @@ from pathlib import Path, PurePosixPath
 
 import keras
 
-from keras_gans.files import cache_folder, file_hash
+from keras_gans.files import (
+    DISK,
+    cache_folder,
+    check_expansion,
+    file_hash,
+    locked,
+    told,
+)
 
 
 def unpacked(
@@ -27,30 +33,46 @@ def unpacked(
 
     Raises:
         ValueError: If it is not a whole zip file.
+        OSError: If there is no room for what is in it.
     """
     target = cache_folder("unpacked") / file_hash(archive)[:32]
     if (target / "done").is_file():
         return target
     # Aside, then renamed: the folder is whole, whoever else unpacks it.
-    with tempfile.TemporaryDirectory(dir=target.parent) as aside:
+    with (
+        told(target, inside=True),
+        tempfile.TemporaryDirectory(dir=target.parent) as aside,
+    ):
         new = Path(aside) / target.name
         try:
             _unpack(archive, place, new)
-        except (RuntimeError, zlib.error, zipfile.BadZipFile) as error:
+        except (
+            OSError,
+            ValueError,
+            RuntimeError,  # encrypted
+            NotImplementedError,  # packed in another way
+            EOFError,
+            zlib.error,
+            zipfile.BadZipFile,
+        ) as error:
+            if getattr(error, "errno", None) in DISK:
+                raise
             raise ValueError(
                 f"Expected {archive} as a whole zip file. Received: {error}. "
                 "Fetch it again."
             ) from None
         (new / "done").touch()
-        shutil.rmtree(target, ignore_errors=True)  # of an earlier version
-        with contextlib.suppress(OSError):  # another process was faster
-            os.rename(new, target)
+        with locked(target.parent):
+            if not (target / "done").is_file():  # another process was faster
+                shutil.rmtree(target, ignore_errors=True)  # an earlier version
+                os.rename(new, target)
     return target
 
 
 def _unpack(archive: Path, place: Callable, target: Path) -> None:
     with zipfile.ZipFile(archive) as file:
         members = file.infolist()
+        check_expansion(archive, members)
         bar = keras.utils.Progbar(len(members), unit_name="file")
         target.mkdir(parents=True, exist_ok=True)
         for i, member in enumerate(members):
@@ -62,6 +84,7 @@ def _unpack(archive: Path, place: Callable, target: Path) -> None:
                 path = target / name
                 path.parent.mkdir(exist_ok=True)
                 # Reading it checks it against the archive's CRC.
-                path.write_bytes(file.read(member))
+                with file.open(member) as source, open(path, "wb") as copy:
+                    shutil.copyfileobj(source, copy)
             if i % 100 == 99 or i + 1 == len(members):
                 bar.update(i + 1)

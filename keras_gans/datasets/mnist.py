@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_gans.datasets.data import ImageData
-from keras_gans.files import cache_folder
+from keras_gans.files import cache_folder, regular
 
 # Of the unpacked files: gzip headers differ from mirror to mirror.
 FILES = {
@@ -76,7 +76,7 @@ def read_idx(path: Path, shape: tuple[int, ...], md5: str) -> np.ndarray:
     header += b"".join(n.to_bytes(4, "big") for n in shape)
     size = len(header) + int(np.prod(shape))
     try:
-        with gzip.open(path) as file:
+        with gzip.open(regular(path)) as file:
             data = file.read(size + 1)  # no more, whatever it unpacks to
     except FileNotFoundError:
         raise ValueError(

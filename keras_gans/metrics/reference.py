@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,12 @@ from typing import Any
 import numpy as np
 
 from keras_gans.datasets.data import ImageData
-from keras_gans.files import writable_file, written_aside
+from keras_gans.files import (
+    check_expansion,
+    regular,
+    writable_file,
+    written_aside,
+)
 from keras_gans.metrics.extractors import Extractor
 from keras_gans.metrics.frechet import Moments
 from keras_gans.metrics.protocol import of_data, of_extractor
@@ -119,28 +123,23 @@ def batches(data: ImageData, batch_size: int = 500) -> Iterator[np.ndarray]:
 def _arrays(path: str | Path) -> dict[str, np.ndarray]:
     """What is in an npz file, or a `ValueError` that says what is wrong."""
     # Opened here: NumPy leaves a damaged zip file open.
-    with open(path, "rb") as raw:
+    with open(regular(path), "rb") as raw:
         if not zipfile.is_zipfile(raw):
             raise ValueError("no npz file, or a damaged one")
         raw.seek(0)
         try:
             with np.load(raw, allow_pickle=False) as file:
-                return {
+                check_expansion(path, file.zip.infolist())
+                arrays = {
                     name: file[name]
                     for name in ("protocol", "mean", "covariance", "features")
                     if name in file
                 }
-        except (
-            ValueError,  # an array of Python's objects
-            SyntaxError,
-            EOFError,
-            OSError,
-            NotImplementedError,
-            RuntimeError,
-            MemoryError,
-            zipfile.BadZipFile,
-            zlib.error,
-        ):
+                # NumPy gives what it does not know as bytes.
+                if not all(isinstance(a, np.ndarray) for a in arrays.values()):
+                    raise ValueError
+                return arrays
+        except Exception:  # NumPy raises many kinds
             raise ValueError("arrays that are damaged or no numbers") from None
 
 

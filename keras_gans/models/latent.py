@@ -50,7 +50,8 @@ class LatentModel(GenerativeModel):
         if num_classes is not None:
             # All replicas have the same.
             self.class_counts = keras.Variable(
-                np.zeros(num_classes),
+                initializer="zeros",
+                shape=(num_classes,),
                 dtype="float32",
                 trainable=False,
                 aggregation="mean",

@@ -11,6 +11,7 @@ from PIL import Image
 
 from keras_gans import datasets
 from keras_gans.datasets import ImageData
+from keras_gans.datasets.folder import read_picture
 from keras_gans.datasets.mnist import read_idx
 
 
@@ -128,6 +129,45 @@ def test_folder_is_decoded_once(pictures, cache):
     os.utime(pictures / "cat" / "a.png", ns=(1, 1))
     changed = datasets.load(pictures, image_shape=(6, 4, 3))
     assert np.all(changed.images[0] == 9)
+
+
+@pytest.mark.parametrize(
+    "suffix, content",
+    [
+        (".npy", b""),
+        (".npy", b"\x93NUMPY\x01\x00"),
+        (".npy", b"no array"),
+        (".json", b""),
+        (".json", b"[0, 1]"),
+        (".json", b"[0, 1, 2, 3, 4, 5, 99]"),
+        (".json", b"[" * 100_000),
+    ],
+)
+def test_a_damaged_cache_is_made_again(pictures, cache, suffix, content):
+    first = np.array(datasets.load(pictures, image_shape=(8, 8, 3)).images)
+    (kept,) = (cache / "decoded").glob(f"*{suffix}")
+    kept.write_bytes(content)
+    again = datasets.load(pictures, image_shape=(8, 8, 3)).images
+    np.testing.assert_array_equal(first, again)
+
+
+@pytest.mark.parametrize("read", ["load", "read_picture"])
+@pytest.mark.parametrize("kind", ["program", "pixels", "pipe"])
+def test_hostile_pictures_are_not_opened(tmp_path, read, kind):
+    """PostScript, a kilobyte of 10^8 pixels, and what never ends."""
+    (tmp_path / "a").mkdir()
+    path = tmp_path / "a" / "0.png"
+    if kind == "program":
+        Image.new("L", (4, 4)).save(path, "EPS")
+    elif kind == "pixels":
+        Image.new("1", (10_000, 10_000)).save(path)
+    else:
+        os.mkfifo(path)
+    with pytest.raises(ValueError, match="Expected .*picture"):
+        if read == "load":
+            datasets.load(tmp_path / "a", image_shape=(8, 8, 3))
+        else:
+            read_picture(path, 3)
 
 
 def test_folder_pixels_are_the_pictures(tmp_path):
