@@ -268,3 +268,64 @@ def test_the_critic_on_a_line():
 
 def test_it_is_part_of_the_package():
     assert keras_gans.divergences.histograms is histograms
+
+
+@pytest.mark.parametrize(
+    "p, q, expected",
+    [
+        ((0, 1), (0, 1e155), 1.0),
+        ((0, 1e-155), (0, 1), 1.0),
+        ((5, 1e-160), (0, 1e-5), 1.0),
+        ((0, 1), (1e160, 3), 1.0),
+        ((0, 1), (0, 1 + 1e-13), 0.0),
+        ((0, 1e-200), (3e-200, 2e-200), None),
+        ((0, 1e200), (3e200, 2e200), None),
+    ],
+)
+def test_total_variation_of_gaussians_of_any_scale(p, q, expected):
+    if expected is None:  # that of the same laws at a scale of one
+        expected = gaussians.total_variation((0, 1), (3, 2))
+    for one, two in ((p, q), (q, p)):
+        found = gaussians.total_variation(one, two)
+        assert found == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("deviation", [0.3, 1e-2, 1e-4, 1e-6])
+def test_jensen_shannon_of_a_narrow_gaussian(deviation):
+    from scipy.integrate import quad
+    from scipy.stats import norm
+
+    wide, narrow = norm(0.0, 1.0), norm(0.0, deviation)
+
+    def half(law, other):
+        def gain(z):
+            x = law.mean() + law.std() * z
+            ratio = other.logpdf(x) - law.logpdf(x)
+            return norm.pdf(z) * (np.log(2.0) - np.logaddexp(0.0, ratio))
+
+        edge = 40.0 * deviation  # of the narrow one, where it ends
+        parts = (-12.0, -min(edge, 12.0), 0.0, min(edge, 12.0), 12.0)
+        return sum(
+            quad(gain, a, b, limit=500)[0]
+            for a, b in zip(parts, parts[1:], strict=False)
+        )
+
+    expected = (half(wide, narrow) + half(narrow, wide)) / 2.0
+    found = gaussians.jensen_shannon((0, 1), (0, deviation))
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_sums_that_are_nearly_one_are_divided_out():
+    p, q = [1.00009, 0.0], [0.0, 1.00009]
+    assert histograms.total_variation(p, q) == 1.0
+    assert histograms.energy_distance(p, q) == 2.0
+
+
+def test_more_bins_than_memory_are_refused():
+    x = np.zeros((3, 20))
+    with pytest.raises(ValueError, match="at most 10,000,000 bins"):
+        samples.binned(x, x + 1.0)
+    with pytest.raises(ValueError, match="q.1., the deviation"):
+        gaussians.reverse_kl((0, 1), (0, -1))
+    with pytest.raises(ValueError, match="Expected `p` as finite"):
+        gaussians.kl(([0.0], [[np.inf]]), (0, 1))

@@ -178,9 +178,12 @@ def mixture_1d(
     """
     means, deviations = np.atleast_1d(means), np.atleast_1d(deviations)
     n = len(means)
-    weights = np.full(n, 1.0 / n) if weights is None else np.asarray(weights)
+    weights = np.ones(n) / max(n, 1) if weights is None else np.array(weights)
+    given = (means, deviations, weights)
     if (
         not means.shape == deviations.shape == weights.shape == (n,)
+        or n == 0
+        or any(x.dtype.kind not in "fiu" for x in given)
         or not np.isfinite([means, deviations, weights]).all()
         or min(deviations) <= 0
         or min(weights) < 0
@@ -191,7 +194,9 @@ def mixture_1d(
             f"sum 1. Received: means={means}, deviations={deviations}, "
             f"weights={weights}. Leave the weights out for equal ones."
         )
-    return Mixture(means[:, None].astype(float), deviations, weights)
+    return Mixture(
+        means[:, None].astype(float), deviations, weights / weights.sum()
+    )
 
 
 def ring(

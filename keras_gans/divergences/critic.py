@@ -80,7 +80,8 @@ def kantorovich_rubinstein(
     check_seed(seed)
     # In units of the samples, so that one learning rate suits all.
     both = np.concatenate([x, y])
-    middle, unit = both.mean(axis=0), both.std() or 1.0
+    middle = both.mean(axis=0)
+    unit = (both - middle).std() or 1.0
     a, b = (((z - middle) / unit).astype(np.float32) for z in (x, y))
 
     generator = np.random.default_rng(seed)

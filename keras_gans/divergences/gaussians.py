@@ -28,13 +28,18 @@ def total_variation(p: tuple, q: tuple) -> float:
     (a, s), (b, t) = checked_law(p, "p"), checked_law(q, "q")
     if s == t:
         return float(1.0 - 2.0 * ndtr(-abs(a - b) / (2.0 * s)))
-    # In units of s around a: (x - m)^2 / r^2 + 2 log r = x^2.
-    m, r = (b - a) / s, t / s
-    root = r * np.sqrt(m * m + 2.0 * (r * r - 1.0) * np.log(r))
-    low, high = np.sort([(-m + root) / (r * r - 1), (-m - root) / (r * r - 1)])
-    of_p = ndtr(high) - ndtr(low)
-    of_q = ndtr((high - m) / r) - ndtr((low - m) / r)
-    return float(abs(of_p - of_q))
+    if s > t:
+        (a, s), (b, t) = (b, t), (a, s)
+    # In units of s around a, with u = s / t < 1 and w = (b - a) / t:
+    # (u x - w)^2 - 2 log u = x^2, a quadratic of which no part overflows.
+    u, w, log_u = s / t, (b - a) / t, np.log(s) - np.log(t)
+    square = -np.expm1(2.0 * log_u)  # 1 - u^2
+    root = np.hypot(w, np.sqrt(-2.0 * square * log_u))
+    sum_ = -(u * w + np.copysign(root, w))
+    ends = np.sort([sum_ / square, 2.0 * log_u / sum_ - w * (w / sum_)])
+    of_p = np.diff(ndtr(ends))
+    of_q = np.diff(ndtr(u * ends - w))
+    return float(np.abs(of_p - of_q)[0])
 
 
 def kl(p: tuple, q: tuple) -> float:
@@ -64,13 +69,14 @@ def kl(p: tuple, q: tuple) -> float:
 
 def reverse_kl(p: tuple, q: tuple) -> float:
     """KL(q || p), in nats."""
+    checked_many(p, "p"), checked_many(q, "q")  # by their own names
     return kl(q, p)
 
 
 def jensen_shannon(p: tuple, q: tuple) -> float:
     """(KL(p || m) + KL(q || m)) / 2, in nats, m being their even mixture.
 
-    It has no closed form: the integrals are sums over 4,001 points.
+    It has no closed form: the integrals are sums over some 4,001 points.
 
     Args:
         p, q: `(mean, deviation)` each.
@@ -82,14 +88,19 @@ def jensen_shannon(p: tuple, q: tuple) -> float:
         z = (x - mean) / deviation
         return -0.5 * z * z - np.log(deviation * np.sqrt(2.0 * np.pi))
 
-    z = np.linspace(-12.0, 12.0, 4001)
-    weights = np.exp(-0.5 * z * z) * (z[1] - z[0]) / np.sqrt(2.0 * np.pi)
+    even = np.linspace(-12.0, 12.0, 4001)
     total = 0.0
     for one, other in (laws, laws[::-1]):
+        z = even
+        if other[1] < 0.1 * one[1]:  # narrow: it lies between the points
+            there = (other[0] + other[1] * even - one[0]) / one[1]
+            z = np.union1d(even, np.clip(there, -12.0, 12.0))
         x = one[0] + one[1] * z
         # log of p / m is log 2 - log(1 + q / p).
         ratio = log_density(x, other) - log_density(x, one)
-        total += np.sum(weights * (np.log(2.0) - np.logaddexp(0.0, ratio)))
+        y = np.exp(-0.5 * z * z) * (np.log(2.0) - np.logaddexp(0.0, ratio))
+        total += np.sum(np.diff(z) * (y[1:] + y[:-1])) / 2.0
+    total /= np.sqrt(2.0 * np.pi)
     return float(np.clip(total / 2.0, 0.0, np.log(2.0)))
 
 
@@ -151,15 +162,17 @@ def checked_many(law: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
         (as_array(part, name) for part in law) if plain else (np.zeros(0),) * 2
     )
     d = len(mean) if mean.ndim == 1 else 0
-    if d and covariance.shape == (d, d) and np.isfinite(mean).all():
+    real = all(x.dtype.kind in "fiu" for x in (mean, covariance))
+    real = real and np.isfinite(mean).all() and np.isfinite(covariance).all()
+    if d and covariance.shape == (d, d) and real:
         try:
-            if np.allclose(covariance, covariance.T):
+            if np.allclose(covariance, covariance.T, atol=0.0):
                 return mean, np.linalg.cholesky(covariance)
         except np.linalg.LinAlgError:
             pass  # not positive definite
     raise ValueError(
-        f"Expected `{name}` as (mean [d], covariance [d, d]), symmetric and "
-        f"positive definite. Received: shapes {mean.shape} and "
-        f"{covariance.shape}. A covariance of samples is "
+        f"Expected `{name}` as finite (mean [d], covariance [d, d]), symmetric "
+        f"and positive definite. Received: shapes {mean.shape} and "
+        f"{covariance.shape}, of {covariance.dtype}. Of samples it is "
         "`np.cov(x, rowvar=False)`."
     )

@@ -149,7 +149,7 @@ def checked_histogram(p: Any, name: str) -> np.ndarray:
             f"Expected `{name}` as probabilities, of sum 1. Received: a sum of "
             f"{p.sum():g}. Divide by it: `{name} / {name}.sum()`."
         )
-    return p
+    return p / p.sum()
 
 
 def checked_pair(p: Any, q: Any) -> tuple[np.ndarray, np.ndarray]:

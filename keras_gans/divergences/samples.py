@@ -13,6 +13,8 @@ from keras_gans.arguments import check_counts
 from keras_gans.divergences import histograms
 from keras_gans.metrics.checks import as_array, checked_together
 
+MOST_BINS = 10_000_000
+
 
 def total_variation(x: Any, y: Any, bins: int = 32) -> float:
     """That of the histograms of x and y, from 0 to 1.
@@ -101,9 +103,19 @@ def binned(x: Any, y: Any, bins: int = 32) -> tuple[np.ndarray, np.ndarray]:
     Args:
         x, y: Samples `[n]` and `[m]`, or `[n, d]` and `[m, d]`.
         bins: Bins along each axis, from the least to the largest of both.
+
+    Raises:
+        ValueError: If they are no samples of one width, or the bins would be
+            more than ten million.
     """
     x, y = checked_samples(x, y)
     check_counts(bins=bins)
+    if bins ** x.shape[1] > MOST_BINS:
+        raise ValueError(
+            f"Expected at most {MOST_BINS:,} bins. Received: {bins} along each "
+            f"of {x.shape[1]} axes. Use fewer, or `energy_distance`, which "
+            "needs none."
+        )
     both = np.concatenate([x, y])
     spans = list(zip(both.min(axis=0), both.max(axis=0), strict=True))
     p, q = (np.histogramdd(z, bins, spans)[0].reshape(-1) for z in (x, y))

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_gans.divergences import histograms
-from keras_gans.lab.drawing import BLUE, GREEN, GREY, ORANGE, figure, save
+from keras_gans.lab.drawing import BLUE, GREY, ORANGE, figure, save
 
 TRUTHS = (0.6, 0.9)
 
@@ -94,7 +94,7 @@ def draw(folder: Path) -> list[Path]:
     sizes = np.array([1, 2, 3, 5, 8, 13, 21, 34])
     for truth, marker in zip(TRUTHS, "os", strict=True):
         axes[2].axhline(truth, color=GREY, lw=0.8, ls=":")
-        for kind, colour in (("wasserstein", BLUE), ("energy", GREEN)):
+        for kind, colour in (("wasserstein", BLUE), ("energy", ORANGE)):
             ends = [descend(kind, truth, int(m)) for m in sizes]
             axes[2].semilogx(
                 sizes,
@@ -106,9 +106,12 @@ def draw(folder: Path) -> list[Path]:
             )
     axes[2].set(
         xlabel="samples a step, m",
-        ylabel="θ after 20,000 steps",
+        ylabel="θ, mean of the last 10,000 steps",
         ylim=(0.0, 1.05),
         title="where descent ends",
+        xticks=sizes,
+        xticklabels=sizes,
     )
+    axes[2].minorticks_off()
     axes[2].legend(frameon=False, fontsize=8, loc="lower right")
     return [save(sheet, folder / "biased_gradients.png")]

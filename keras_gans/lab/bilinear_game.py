@@ -108,4 +108,5 @@ def draw(folder: Path) -> list[Path]:
         ylabel="distance from the equilibrium",
         title="who arrives",
     )
+    right.legend(frameon=False, fontsize=8, loc="lower left")
     return [save(sheet, folder / "bilinear_game.png")]

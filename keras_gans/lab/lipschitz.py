@@ -74,7 +74,8 @@ def train(kind: str, steps: int = 300, seed: int = 0) -> Critic:
 def look_at(gan: keras.Model, seed: int, n: int = 1000) -> Critic:
     """The weights of a critic, and its slopes between real and fake."""
     real = toy.swiss_roll().images(n, seed=seed + 1)
-    fake = gan.generate(n, seed=seed, batch_size=n)
+    z = gan.draw_latents(n, seed)  # as in training, where nothing is clipped
+    fake = ops.convert_to_numpy(gan.generator(z, training=True))
     e = np.random.default_rng(seed).random((n, 1, 1, 1), dtype=np.float32)
     x_hat = ops.convert_to_tensor(real + e * (fake - real))
     slopes = gradient(lambda x: gan.discriminator(x, training=True), x_hat)
