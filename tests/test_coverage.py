@@ -33,7 +33,6 @@ WAITING = {
     "acgan": "acgan_fashion_mnist",
     "cgan": "cgan_mnist",
     "cramer_gan": "cramer_gan_mnist",
-    "stackgan": "stackgan_flowers",
     "wgan": "wgan_mnist",
     "wgan_gp": "wgan_gp_mnist",
 }
