@@ -489,7 +489,7 @@ def test_other_files(data, words, tmp_path):
 def test_no_file(tmp_path):
     with pytest.raises(ValueError, match="No such file.*Check the path"):
         read_pth(tmp_path / "missing.pth")
-    with pytest.raises(ValueError, match="Is a directory"):
+    with pytest.raises(ValueError, match="No regular file"):
         read_pth(tmp_path)
 
 
