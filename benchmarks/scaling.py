@@ -112,7 +112,7 @@ def measure_bytes(name: str) -> dict[str, float]:
     model.compile()
     rows = ROWS * model.batches_a_step
     images = np.zeros((rows, *model.image_shape), "float32")
-    images[::2] = 0.5
+    images[::2] = -0.5
     beside = None
     if model.takes_labels:
         beside = np.arange(rows) % model.num_classes
