@@ -25,7 +25,6 @@ alone; the rows of others stay.
 """
 
 import argparse
-import csv
 import json
 import os
 import resource
@@ -37,6 +36,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from rows import read_rows, write_rows
 
 RESULTS = Path(__file__).parent / "results"
 COLUMNS = ("part", "what", "measure", "value")
@@ -262,20 +263,6 @@ def efficiency(
 # === Tables ===
 
 
-def read(path: Path) -> list[dict[str, Any]]:
-    if not path.is_file():
-        return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def write(rows: list[dict[str, Any]], path: Path) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 def shown(value: Any) -> str:
     try:
         return f"{float(value):.4g}"
@@ -341,13 +328,13 @@ def main() -> None:
         return
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "scaling.csv"
-    rows = read(path)
+    rows = read_rows(path)
     for part in options.parts:
         new = plan(options, rows) if part == "plan" else parts[part](options)
         rows = [row for row in rows if row["part"] != part] + [
             dict(zip(COLUMNS, (part, *row), strict=True)) for row in new
         ]
-        write(rows, path)
+        write_rows(rows, path, COLUMNS)
     text = [
         "# Scaling",
         "",

@@ -9,7 +9,6 @@ that are there already are not measured again: `--anew` forgets them.
 """
 
 import argparse
-import csv
 import statistics
 import time
 from pathlib import Path
@@ -18,6 +17,8 @@ from typing import Any
 import keras_gans  # first: it sets TensorFlow's options  # noqa: F401
 
 import keras  # isort: skip
+from rows import read_rows, write_rows
+
 from keras_gans.lab import mixtures
 
 RESULTS = Path(__file__).parent / "results"
@@ -32,20 +33,6 @@ COLUMNS = (
     "seconds",
     "backend",
 )
-
-
-def read(path: Path) -> list[dict[str, Any]]:
-    if not path.is_file():
-        return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def write(rows: list[dict[str, Any]], path: Path) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def key_of(row: dict[str, Any]) -> tuple:
@@ -116,7 +103,7 @@ def main() -> None:
 
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / "toy.csv"
-    rows = [] if args.anew else read(path)
+    rows = [] if args.anew else read_rows(path)
     for data in args.data:
         for model in args.models:
             for seed in args.seeds:
@@ -124,7 +111,7 @@ def main() -> None:
                 if (data, model, seed, steps) in map(key_of, rows):
                     continue
                 rows.append(measure(data, model, seed, steps))
-                write(rows, path)
+                write_rows(rows, path, COLUMNS)
                 print(rows[-1], flush=True)
     (args.out / "toy.md").write_text(table(rows))
     print(table(rows))

@@ -13,6 +13,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -198,6 +199,36 @@ def check_expansion(
     unpacked = sum(member.file_size for member in members)
     if unpacked > MOST_EXPANSION * size:
         raise ValueError(f"{size} bytes that unpack to {unpacked}")
+
+
+@contextlib.contextmanager
+def unzipping(archive: str | Path, what: str) -> Iterator[None]:
+    """Say in a sentence that a zip file is none, or damaged.
+
+    Args:
+        archive: The file.
+        what: It should be.
+
+    Raises:
+        ValueError: In place of what reading it raised; errors of the disk that
+            is written to go on as they are.
+    """
+    try:
+        yield
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,  # encrypted, or packed in another way
+        EOFError,
+        zlib.error,
+        zipfile.BadZipFile,
+    ) as error:
+        if getattr(error, "errno", None) in DISK:
+            raise
+        raise ValueError(
+            f"Expected {archive} as {what}. Received: {error}. Fetch it again, "
+            "or another."
+        ) from None
 
 
 TIMEOUT = 60  # seconds that a server may be silent

@@ -342,10 +342,14 @@ def check_replicas(model: keras.Model, x: Any, batch_size: int | None) -> None:
     """Raise a `ValueError` where batches cannot be dealt out to replicas.
 
     Each needs an image of every batch, the last one of an epoch included, and
-    as many as the others of the first. Sizes that are not told are not checked.
+    as many as the others of the first; on JAX of the last one, too. Sizes that
+    are not told are not checked.
     """
     strategy = getattr(model, "distribute_strategy", None)
     replicas = strategy.num_replicas_in_sync if strategy else 1
+    sharded = keras.distribution.distribution()  # on JAX alone
+    if sharded is not None:
+        replicas = sharded.device_mesh.shape[0]
     size = last = None
     if hasattr(x, "shape"):
         size = min(len(x), batch_size or 32)
@@ -360,6 +364,12 @@ def check_replicas(model: keras.Model, x: Any, batch_size: int | None) -> None:
                 f"replica. Received: a batch of {rows}. Change `batch_size`, "
                 "or leave some images out."
             )
+    if sharded is not None and last is not None and last % replicas:
+        raise ValueError(
+            f"Expected an epoch that {replicas} devices can share. Received: "
+            f"{last} images in its last batch. Leave {last % replicas} of them "
+            "out."
+        )
     if size is not None and size % replicas:
         raise ValueError(
             f"Expected batches that {replicas} replicas can share. Received: "

@@ -31,13 +31,13 @@ import numpy as np
 
 from keras_gans.cards import Card, check_metric, read_card, write_card
 from keras_gans.files import (
-    DISK,
     cache_folder,
     check_expansion,
     fetch,
     locked,
     text_of,
     told,
+    unzipping,
     writable_folder,
 )
 from keras_gans.images import save_png
@@ -477,30 +477,17 @@ def _unpack(archive: Path, target: Path) -> None:
     ):
         new = Path(aside) / target.name
         new.mkdir()
-        try:
-            with zipfile.ZipFile(archive) as file:
-                check_expansion(archive, file.infolist())
-                for name, member in _members(file).items():
-                    if member.file_size > LARGEST:
-                        raise ValueError(f"{name} has {member.file_size} bytes")
-                    with (
-                        file.open(member) as source,
-                        open(new / name, "wb") as copy,
-                    ):
-                        shutil.copyfileobj(source, copy)
-        except (
-            OSError,
-            ValueError,
-            RuntimeError,  # encrypted
-            NotImplementedError,  # packed in another way
-            EOFError,
-            zlib.error,
-            zipfile.BadZipFile,
-        ) as error:
-            if getattr(error, "errno", None) in DISK:
-                raise
-            raise ValueError(
-                f"Expected {archive} to be the zip of an entry. Received: "
-                f"{error}. Fetch another."
-            ) from None
+        with (
+            unzipping(archive, "the zip of an entry"),
+            zipfile.ZipFile(archive) as file,
+        ):
+            check_expansion(archive, file.infolist())
+            for name, member in _members(file).items():
+                if member.file_size > LARGEST:
+                    raise ValueError(f"{name} has {member.file_size} bytes")
+                with (
+                    file.open(member) as source,
+                    open(new / name, "wb") as copy,
+                ):
+                    shutil.copyfileobj(source, copy)
         _put_in_place(new, target)

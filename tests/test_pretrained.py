@@ -581,7 +581,7 @@ def test_zip_files_that_cannot_be_unpacked(server, archive, tmp_path):
     (tmp_path / "no.zip").write_bytes(b"no zip file")
     for name in ("locked.zip", "no.zip"):
         sha256 = hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
-        with pytest.raises(ValueError, match="to be the zip of an entry"):
+        with pytest.raises(ValueError, match="as the zip of an entry"):
             keras_gans.load(f"{server[1]}/{name}", sha256=sha256)
 
 

@@ -4,19 +4,18 @@ import os
 import shutil
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 import keras
 
 from keras_gans.files import (
-    DISK,
     cache_folder,
     check_expansion,
     file_hash,
     locked,
     told,
+    unzipping,
 )
 
 
@@ -44,23 +43,8 @@ def unpacked(
         tempfile.TemporaryDirectory(dir=target.parent) as aside,
     ):
         new = Path(aside) / target.name
-        try:
+        with unzipping(archive, "a whole zip file"):
             _unpack(archive, place, new)
-        except (
-            OSError,
-            ValueError,
-            RuntimeError,  # encrypted
-            NotImplementedError,  # packed in another way
-            EOFError,
-            zlib.error,
-            zipfile.BadZipFile,
-        ) as error:
-            if getattr(error, "errno", None) in DISK:
-                raise
-            raise ValueError(
-                f"Expected {archive} as a whole zip file. Received: {error}. "
-                "Fetch it again."
-            ) from None
         (new / "done").touch()
         with locked(target.parent):
             if not (target / "done").is_file():  # another process was faster

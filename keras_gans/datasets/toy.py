@@ -97,8 +97,20 @@ class Mixture(Toy):
             )
         return float(self.deviations[0])
 
+    def classes(self, n: int, seed: int = 0) -> np.ndarray:
+        """Which Gaussian each point of `sample(n, seed)` is of, int32 `[n]`.
+
+        Labels for models that are told a class.
+        """
+        check_counts(n=n)
+        check_seed(seed)
+        return self.choose(n, np.random.default_rng(seed)).astype(np.int32)
+
+    def choose(self, n: int, generator: np.random.Generator) -> np.ndarray:
+        return generator.choice(len(self.centres), n, p=self.weights)
+
     def draw(self, n: int, generator: np.random.Generator) -> np.ndarray:
-        chosen = generator.choice(len(self.centres), n, p=self.weights)
+        chosen = self.choose(n, generator)
         noise = generator.standard_normal((n, self.dimension))
         return self.centres[chosen] + self.deviations[chosen, None] * noise
 

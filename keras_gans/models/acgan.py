@@ -6,6 +6,7 @@ The authors published no code. `network="cifar"` is clvrai/ACGAN-PyTorch
 (`network.py`, `main.py`), of 1,593,888 and 1,663,867 trainable parameters,
 `network="mnist"` lukedeo/keras-acgan (`mnist_acgan.py`), of 8,172,521 and
 525,835. Initialisers, optimizers and the order of a step are theirs.
+`network="toy"` has perceptrons, for points in the plane.
 
 Deviations:
 - The discriminators return logits; sigmoid and softmax are in the losses.
@@ -51,15 +52,17 @@ class ACGAN(AdversarialModel):
 
     Args:
         image_shape: `(height, width, channels)`; for "mnist" sides divisible by
-            4, for "cifar" square with a side that is a power of two from 16.
+            4, for "cifar" square with a side that is a power of two from 16;
+            for "toy" (1, 1, 2) for points in the plane.
         num_classes: Of labels. Of CIFAR-10 and digits: 10.
-        network: "mnist", or "cifar" (at 32x32). Defaults to "mnist" at 28x28,
-            to "cifar" elsewhere.
+        network: "mnist", "cifar" (at 32x32), or "toy" (perceptrons as of
+            WGAN-GP's `gan_toy.py`). Defaults to "mnist" at 28x28, to "cifar"
+            elsewhere.
         latent_dim: Length of z ~ N(0, 1), for "mnist" uniform on [-1, 1]. The
             originals': 100.
         generator_width: Filters next to the image. Defaults to the network's:
-            128 of "mnist", 48 of "cifar".
-        discriminator_width: Likewise: 32 and 16.
+            128 of "mnist", 48 of "cifar"; units of a layer of "toy", 128.
+        discriminator_width: Likewise: 32, 16 and 128.
         augment: What the discriminator's images go through, as in
             `keras_gans.augment.DiffAugment`; None, as the originals: nothing.
         ema_decay: Keep `ema_generator`, a moving average of the generator with
@@ -129,10 +132,15 @@ class ACGAN(AdversarialModel):
         self.discriminator_width = discriminator_width or kind.widths[1]
         self.ema_decay = ema_decay
         self.generator = kind.build_generator(
-            self.image_shape, num_classes, self.latent_dim, self.generator_width
+            image_shape=self.image_shape,
+            num_classes=num_classes,
+            latent_dim=self.latent_dim,
+            width=self.generator_width,
         )
         self.discriminator = kind.build_discriminator(
-            self.image_shape, num_classes, self.discriminator_width
+            image_shape=self.image_shape,
+            num_classes=num_classes,
+            width=self.discriminator_width,
         )
         self.keep_ema(ema_decay)
         self.use_augment(augment)
@@ -142,6 +150,11 @@ class ACGAN(AdversarialModel):
             return {
                 "discriminator_optimizer": torch_adam(2e-4),
                 "generator_optimizer": torch_adam(2e-4),
+            }
+        if self.network == "toy":  # as GAN's
+            return {
+                "discriminator_optimizer": keras.optimizers.Adam(1e-3, 0.5),
+                "generator_optimizer": keras.optimizers.Adam(1e-3, 0.5),
             }
         # Keras 1's, of the same form. D's is of a loss twice the code's.
         return {

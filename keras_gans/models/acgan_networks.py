@@ -14,6 +14,10 @@ from keras import layers, ops
 from keras_gans.arguments import check_quarters
 from keras_gans.layers import Dropout, full, torch_uniform
 from keras_gans.models.dcgan import batch_norm, conv_init
+from keras_gans.models.toy_networks import (
+    build_toy_discriminator,
+    build_toy_generator,
+)
 from keras_gans.models.wgan_gp_networks import doublings
 
 # === lukedeo/keras-acgan, mnist_acgan.py ===
@@ -141,8 +145,9 @@ class Network:
     """Two networks, and how they are trained.
 
     Args:
-        build_generator: Of `(image_shape, num_classes, latent_dim, width)`.
-        build_discriminator: Of `(image_shape, num_classes, width)`.
+        build_generator: Of `image_shape`, `num_classes`, `latent_dim` and
+            `width`.
+        build_discriminator: Of `image_shape`, `num_classes` and `width`.
         widths: Of G and D, in the code.
         prior: Law of z.
         generator_batches: Batches that G draws for its own turn; 0 where it is
@@ -166,5 +171,8 @@ NETWORKS = {
     ),
     "cifar": Network(
         build_cifar_generator, build_cifar_discriminator, (48, 16), "normal", 0
+    ),
+    "toy": Network(
+        build_toy_generator, build_toy_discriminator, (128, 128), "normal", 0
     ),
 }

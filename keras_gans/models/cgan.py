@@ -11,6 +11,7 @@ the discriminator while it judges for the generator, a momentum that grows for
 `network="convolutional"` is DCGAN's first author's (Newmu/dcgan_code,
 `mnist/train_cond_dcgan.py`), with the class at every layer: 6,820,538 and
 6,688,202.
+`network="toy"` has perceptrons, for points in the plane.
 
 Deviations:
 - Images are in [-1, 1] outside; the networks work in [0, 1], as published, and
@@ -61,13 +62,16 @@ class CGAN(AdversarialModel):
 
     Args:
         image_shape: `(height, width, channels)`; for "convolutional" sides
-            divisible by 4. The originals': (28, 28, 1).
+            divisible by 4, for "toy" (1, 1, 2) for points in the plane. The
+            originals': (28, 28, 1).
         num_classes: Of labels. Of digits: 10.
-        network: "paper", of dense layers and maxout; or "convolutional".
+        network: "paper", of dense layers and maxout; "convolutional"; or "toy",
+            perceptrons as of WGAN-GP's `gan_toy.py`.
         latent_dim: Length of z, uniform on [-sqrt 3, sqrt 3], on [-1, 1] for
-            "convolutional". The originals': 100.
+            "convolutional", N(0, 1) for "toy". The originals': 100.
         width: Units of G's joint layer, the paper's 1200, the others in
-            proportion; or filters next to the image, the code's 64.
+            proportion; filters next to the image, the code's 64; or units of a
+            layer of "toy", 128.
         generator_dropout: Of "paper": share of G's hidden units set to zero in
             training. The paper's, and default: 0.5. It is a noise that drowns
             z; with less, samples of a class differ more.
@@ -149,14 +153,16 @@ class CGAN(AdversarialModel):
         self.batches_a_step = 2 if network == "convolutional" else 1
         options = {"dropout": rate} if network == "paper" else {}
         self.generator = kind.build_generator(
-            self.image_shape,
-            num_classes,
-            self.latent_dim,
-            self.width,
+            image_shape=self.image_shape,
+            num_classes=num_classes,
+            latent_dim=self.latent_dim,
+            width=self.width,
             **options,
         )
         self.discriminator = kind.build_discriminator(
-            self.image_shape, num_classes, self.width
+            image_shape=self.image_shape,
+            num_classes=num_classes,
+            width=self.width,
         )
         self.keep_ema(ema_decay)
         self.use_augment(augment)
@@ -171,6 +177,8 @@ class CGAN(AdversarialModel):
                     saturate=250,
                     steps_per_epoch=500,
                 )
+            if self.network == "toy":  # as GAN's
+                return keras.optimizers.Adam(1e-3, 0.5, epsilon=1e-8)
             steps = 39_100 if self.decay_steps is None else self.decay_steps
             if steps == 0:
                 return torch_adam(2e-4)
@@ -189,8 +197,9 @@ class CGAN(AdversarialModel):
         images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
         labels = ops.cast(labels, "int32")
         self.count_classes(labels)
-        step = {"paper": self.step_together, "convolutional": self.step_in_turn}
-        d_loss, g_loss = step[self.network](images, labels)
+        in_turn = self.network == "convolutional"
+        step = self.step_in_turn if in_turn else self.step_together
+        d_loss, g_loss = step(images, labels)
         return self.report(ops.shape(images)[0], d_loss=d_loss, g_loss=g_loss)
 
     def step_together(self, real: Any, labels: Any) -> tuple[Any, Any]:

@@ -1,9 +1,10 @@
-"""The networks of CGAN: the paper's for MNIST, and convolutional ones.
+"""The networks of CGAN: the paper's for MNIST, convolutional ones, and a toy.
 
 Every network takes `[x, labels]`, labels int32 `[batch]`.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,10 @@ from keras import layers, ops
 from keras_gans.arguments import check_counts, check_quarters
 from keras_gans.layers import Dropout, Maxout, full
 from keras_gans.models.gan import image_head, pixels_of, uniform
+from keras_gans.models.toy_networks import (
+    build_toy_discriminator,
+    build_toy_generator,
+)
 
 # === The paper's ===
 
@@ -155,9 +160,9 @@ class Network:
     """Two networks, and what they are trained with.
 
     Args:
-        build_generator: Of `(image_shape, num_classes, latent_dim, width)`, the
-            paper's of `dropout`, too.
-        build_discriminator: Of `(image_shape, num_classes, width)`.
+        build_generator: Of `image_shape`, `num_classes`, `latent_dim` and
+            `width`, the paper's of `dropout`, too.
+        build_discriminator: Of `image_shape`, `num_classes` and `width`.
         width: Of the original.
         prior: Law of z.
     """
@@ -174,5 +179,11 @@ NETWORKS = {
     ),
     "convolutional": Network(
         build_conv_generator, build_conv_discriminator, 64, "uniform"
+    ),
+    "toy": Network(
+        build_toy_generator,
+        functools.partial(build_toy_discriminator, told=True),
+        128,
+        "normal",
     ),
 }
