@@ -8,8 +8,9 @@ Measured on this machine:
   CPU devices, and of 1 and 2 worker processes that talk over loopback. All of
   them share the same cores, so the efficiency is images/s over those of one:
   what is lost is the price of dealing out and of summing.
-- memory: peak resident memory of a training on folders of more and more
-  pictures (links to the same 500 files), read by `datasets.load`.
+- memory: peak resident memory of a training on random crops of folders of more
+  and more pictures (links to the same 500 files), decoded to 256x256 by
+  `datasets.load`.
 - bytes: what one training step sums over replicas, for each model of the zoo at
   its default size, and the seconds of a step of one replica.
 
@@ -76,13 +77,14 @@ def measure_speed(devices: int, steps: int) -> float:
     return statistics.median(rates[1:])  # the first one traces
 
 
-def measure_memory(pictures: int) -> dict[str, float]:
-    """Size of a folder of pictures as decoded, and of the process; in MiB."""
+def measure_memory(gigabytes: float, steps: int) -> dict[str, float]:
+    """Of a folder that decodes to so much: its pictures, and the peak in GB."""
     import keras_gans
 
     import numpy as np  # isort: skip
 
     generator = np.random.default_rng(0)
+    pictures = round(gigabytes * 1e9 / (256 * 256 * 3))
     with tempfile.TemporaryDirectory() as folder:
         os.environ["KERAS_GANS_CACHE"] = str(Path(folder) / "cache")
         linked = Path(folder) / "pictures"
@@ -94,13 +96,12 @@ def measure_memory(pictures: int) -> dict[str, float]:
             else:
                 target = linked / f"{i % 500:07d}.png"
                 os.link(target, linked / f"{i:07d}.png")
-        data = keras_gans.datasets.load(str(linked), image_shape=(64, 64, 3))
+        data = keras_gans.datasets.load(str(linked), image_shape=(256, 256, 3))
         gan = keras_gans.create("dcgan", image_shape=(64, 64, 3), width=8)
-        batches = data.batches(batch_size=BATCH)
-        gan.fit(batches.steps(0, len(batches)), verbose=0)
-        decoded = data.images.nbytes
+        batches = data.batches(batch_size=BATCH, crop=(64, 64))
+        gan.fit(batches.steps(0, steps), verbose=0)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return {"decoded MiB": decoded / 2**20, "peak MiB": peak / 2**20}
+    return {"pictures": pictures, "peak GB": peak / 1e9}
 
 
 def measure_bytes(name: str) -> dict[str, float]:
@@ -196,9 +197,11 @@ def devices(options: argparse.Namespace) -> list[tuple]:
 
 def memory(options: argparse.Namespace) -> list[tuple]:
     return [
-        (f"{n} pictures", measure, value)
-        for n in options.pictures
-        for measure, value in result_of(start("memory", n)).items()
+        (f"{size:g} GB", measure, value)
+        for size in options.gigabytes
+        for measure, value in result_of(
+            start("memory", size, 5 * options.steps)
+        ).items()
     ]
 
 
@@ -304,7 +307,11 @@ def main() -> None:
     )
     parser.add_argument("--steps", type=int, default=40, help="a round")
     parser.add_argument(
-        "--pictures", type=int, nargs="+", default=[1000, 8000, 64000]
+        "--gigabytes",
+        type=float,
+        nargs="+",
+        default=[0.2, 2.0, 20.0],
+        help="of decoded pictures, for which there must be room on the disk",
     )
     parser.add_argument("--models", nargs="+", help="of the part bytes")
     parser.add_argument(

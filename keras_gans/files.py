@@ -5,6 +5,7 @@ import errno
 import fcntl
 import hashlib
 import http.client
+import mmap
 import os
 import re
 import stat
@@ -229,6 +230,21 @@ def unzipping(archive: str | Path, what: str) -> Iterator[None]:
             f"Expected {archive} as {what}. Received: {error}. Fetch it again, "
             "or another."
         ) from None
+
+
+def let_go(array: Any) -> None:
+    """Give the pages of a memory map back; of other arrays nothing happens.
+
+    They would count as the process's own until the machine runs short. What was
+    read stays in the system's cache, and what was written goes to the file.
+
+    Args:
+        array: A memory map, or a view of one.
+    """
+    while array is not None and not isinstance(array, mmap.mmap):
+        array = getattr(array, "base", None)
+    if array is not None and hasattr(array, "madvise"):
+        array.madvise(mmap.MADV_DONTNEED)
 
 
 TIMEOUT = 60  # seconds that a server may be silent

@@ -123,6 +123,42 @@ def test_two_replicas_take_the_step_of_one(part):
     assert "equal" in run_python(EQUAL.replace("PART", str(part)), "tensorflow")
 
 
+SWITCHED = """
+import dataclasses, sys
+import numpy as np
+import tensorflow as tf
+import keras_gans  # it sets TensorFlow's options
+from keras_gans import distribute, training
+from tests.test_training import assert_equal, final, tiny, toy
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+logical = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(cpu, logical)
+two, one = distribute.strategy("mirrored"), distribute.strategy("one")
+assert two.num_replicas_in_sync == 2
+for first, second in ((two, one), (one, two)):
+    out = f"{sys.argv[1]}/{first.num_replicas_in_sync}"
+    recipe = tiny("dcgan", steps=3)
+    data = toy(recipe)
+    before = training.train(recipe, out, data, verbose=0, strategy=first)
+    with second.scope():
+        assert_equal(before, final(training.Path(out)))
+    recipe = dataclasses.replace(recipe, steps=6)
+    after = training.train(recipe, out, data, verbose=0, strategy=second)
+    for player in after.players:
+        assert getattr(after, player).iterations.numpy() == 6
+    assert all(np.isfinite(w.numpy()).all() for w in after.weights)
+    assert_equal(after, final(training.Path(out)))
+print("went on")
+"""
+
+
+@pytest.mark.skipif(not ON_TENSORFLOW, reason="replicas are TensorFlow's")
+def test_a_save_made_under_another_strategy(tmp_path):
+    said = run_python(SWITCHED, "tensorflow", str(tmp_path))
+    assert "went on" in said
+
+
 # === Several machines ===
 
 RECIPE = """

@@ -1,10 +1,12 @@
 """Files are whole or not there."""
 
 import os
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from keras_gans.files import writable_folder, written_aside
+from keras_gans.files import let_go, writable_folder, written_aside
 
 
 def test_interrupted_writing_leaves_the_old_file(tmp_path):
@@ -32,3 +34,31 @@ def test_folder_that_cannot_be_made(tmp_path):
     with pytest.raises(ValueError, match="output folder .* Received: .*file"):
         writable_folder(tmp_path / "file" / "samples")
     assert (tmp_path / "file").read_text() == "a file, no folder"
+
+
+def file_pages():
+    """Bytes of files that count as this process's memory."""
+    with open("/proc/self/status") as status:
+        line = next(line for line in status if line.startswith("RssFile:"))
+    return 1024 * int(line.split()[1])
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="Linux counts pages there"
+)
+def test_pages_of_a_map_are_let_go(tmp_path):
+    path, megabytes = tmp_path / "images.npy", 64
+    shape = (megabytes, 1 << 20)
+    images = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
+    images[:] = np.arange(megabytes, dtype=np.uint8)[:, None]
+    before = file_pages()
+    let_go(images)
+    assert before - file_pages() > 0.9 * images.nbytes
+    read = np.load(path, mmap_mode="r")
+    part = read[::2]
+    assert (part[:, ::999] == 2 * np.arange(megabytes // 2)[:, None]).all()
+    before = file_pages()
+    let_go(part)
+    assert before > file_pages()
+    assert read[5, 7] == 5
+    let_go(np.zeros(3))

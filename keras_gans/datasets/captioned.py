@@ -13,9 +13,9 @@ from keras_gans.datasets.data import (
     WHOLE,
     ImageData,
     ShuffledBatches,
-    as_float,
     augmented,
     check_batching,
+    read_rows,
     rows_of,
 )
 from keras_gans.datasets.folder import SUFFIXES, decode
@@ -148,7 +148,7 @@ class CaptionedBatches(ShuffledBatches):
             for vectors in (data.embeddings[i] for i in chosen)
         ]
         n, rows = len(chosen), rows_of(share, len(chosen))
-        images = as_float(data.images[chosen[rows]])
+        images = read_rows(data.images, chosen[rows])
         images = augmented(images, generator, self.flip, self.crop, n, rows)
         return images, np.stack(embeddings[rows])
 

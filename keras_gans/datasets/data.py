@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_gans.files import let_go
 from keras_gans.images import from_uint8
 
 
@@ -98,6 +99,13 @@ def as_float(images: np.ndarray) -> np.ndarray:
     if images.dtype == np.uint8:
         return from_uint8(images)
     return np.array(images, np.float32)
+
+
+def read_rows(images: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Some images as float32 in [-1, 1]; nothing of a memory map stays."""
+    read = as_float(images[chosen])
+    let_go(images)
+    return read
 
 
 def augmented(
@@ -242,7 +250,7 @@ class Batches(ShuffledBatches):
         n, rows = len(chosen), rows_of(share, len(chosen))
         chosen = chosen[rows]
         generator = np.random.default_rng((self.seed, epoch, index))
-        images = as_float(self.data.images[chosen])
+        images = read_rows(self.data.images, chosen)
         images = augmented(images, generator, self.flip, self.crop, n, rows)
         return (images, self.data.labels[chosen]) if self.labels else images
 

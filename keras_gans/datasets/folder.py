@@ -21,6 +21,7 @@ import numpy as np
 from keras_gans.datasets.data import ImageData
 from keras_gans.files import (
     cache_folder,
+    let_go,
     regular,
     text_of,
     told,
@@ -281,6 +282,7 @@ def _decode_all(
             for done, _ in enumerate(pool.map(decode_into, range(len(files)))):
                 if done % 100 == 99 or done + 1 == len(files):
                     bar.update(done + 1)
+                    let_go(images)
         broken.sort()
         if broken and not skip_broken:
             raise ValueError(
@@ -301,6 +303,8 @@ def _decode_all(
             images = _new_map(path, (len(kept), *image_shape))
             for i, j in enumerate(kept):
                 images[i] = whole[j]
+                let_go(images)
+                let_go(whole)
         images.flush()
         os.replace(path, target)
     return kept

@@ -12,9 +12,9 @@ from keras_gans.datasets.data import (
     WHOLE,
     ImageData,
     ShuffledBatches,
-    as_float,
     augmented,
     check_batching,
+    read_rows,
     rows_of,
 )
 from keras_gans.inputs import check_values, is_tf_dataset, warn_if_half_range
@@ -115,7 +115,7 @@ class UnpairedBatches(ShuffledBatches):
             epoch, i = divmod(place, len(data))
             chosen.append(self.order(epoch, len(data), side)[i])
         generator = np.random.default_rng((self.seed, side, places.start))
-        images = as_float(data.images[chosen])
+        images = read_rows(data.images, chosen)
         return augmented(images, generator, self.flip, self.crop, n, rows)
 
 
