@@ -329,3 +329,22 @@ def test_more_bins_than_memory_are_refused():
         gaussians.reverse_kl((0, 1), (0, -1))
     with pytest.raises(ValueError, match="Expected `p` as finite"):
         gaussians.kl(([0.0], [[np.inf]]), (0, 1))
+
+
+def test_energy_distance_of_many_outcomes_in_bounded_memory():
+    n = 200_000  # whose distances would take 320 GB
+    line = np.linspace(0.0, 1.0, n)
+    p, q = np.zeros(n), np.full(n, 1.0 / n)
+    p[0] = 1.0
+    # 2 E Y - E|Y - Y'| of a uniform Y: 1 - 1/3.
+    assert histograms.energy_distance(p, q, line) == pytest.approx(2 / 3, 1e-4)
+
+
+def test_energy_distance_of_a_line_in_the_plane():
+    generator = np.random.default_rng(0)
+    p, q = generator.dirichlet(np.ones(700), 2)
+    line = generator.normal(size=700)
+    tilted = np.stack([0.6 * line, 0.8 * line], axis=1)
+    assert histograms.energy_distance(p, q, tilted) == pytest.approx(
+        histograms.energy_distance(p, q, line), rel=1e-9
+    )

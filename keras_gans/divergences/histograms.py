@@ -122,8 +122,18 @@ def energy_distance(p: Any, q: Any, points: Any = None) -> float:
     p, q = checked_pair(p, q)
     points = checked_points(points, len(p))
     difference = p - q
-    # -(p - q)' D (p - q), multiplied out.
-    return max(0.0, float(-difference @ cdist(points, points) @ difference))
+    if points.shape[1] == 1:  # 2 int (F - G)^2 dx
+        order = np.argsort(points[:, 0])
+        gaps = np.diff(points[order, 0])
+        between = np.cumsum(difference[order])[:-1]
+        return float(2.0 * np.square(between) @ gaps)
+    # -(p - q)' D (p - q), multiplied out; some rows of D at a time.
+    total = 0.0
+    for start in range(0, len(p), 256):
+        rows = slice(start, start + 256)
+        distances = cdist(points[rows], points)
+        total -= difference[rows] @ distances @ difference
+    return max(0.0, float(total))
 
 
 # === Checks ===
