@@ -11,8 +11,8 @@ Measured on this machine:
 - memory: peak resident memory of a training on random crops of folders of more
   and more pictures (links to the same 500 files), decoded to 256x256 by
   `datasets.load`.
-- bytes: what one training step sums over replicas, for each model of the zoo at
-  its default size, and the seconds of a step of one replica.
+- bytes: the gradients that one training step sums over replicas, for each model
+  of the zoo at its default size, and the seconds of a step of one replica.
 
 Computed from these, the plan: expected efficiency on 8, 64 and 512 devices, by
 ring all-reduce over a given interconnect. A sum of b bytes over N devices takes
@@ -182,8 +182,10 @@ def devices(options: argparse.Namespace) -> list[tuple]:
     for n in (1, 2, 4):
         what = f"{n} device{'s' * (n > 1)}"
         rates[what] = result_of(start("speed", n, options.steps))
-    together = workers(2, 1, options.steps)
-    rates["2 workers"] = [result_of(worker) for worker in together][0]
+    for n in (1, 2):
+        together = workers(n, 1, options.steps)
+        what = f"{n} worker{'s' * (n > 1)}"
+        rates[what] = [result_of(worker) for worker in together][0]
     one = rates["1 device"]
     return [
         row

@@ -323,6 +323,10 @@ def run_train(options: argparse.Namespace) -> None:
     strategy = distribute.strategy(options.strategy)
     path = recipe_path(options.recipe)
     recipe = read_recipe(path).with_budget(options.budget)
+    replicas = strategy.num_replicas_in_sync
+    if options.strategy == "auto" and recipe.batch_size < replicas:
+        print(f"On one device: {replicas} cannot share {recipe.batch_size}.")
+        strategy = distribute.strategy("one")
     data = dict(recipe.data)
     if options.data:
         # At the recipe's size: larger than the crops, where it crops.

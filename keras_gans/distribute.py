@@ -48,6 +48,9 @@ def strategy(kind: str = "auto") -> Any:
     On JAX a `keras.distribution.DataParallel`, whose scope must hold `fit`,
     too. PyTorch trains on one device.
 
+    Workers shuffle arrays each for itself: give all of them the same
+    `keras.utils.set_random_seed`.
+
     Args:
         kind: "one": the default device. "mirrored": all GPUs of this machine;
             where there is none, all logical CPUs. "multiworker": the workers
@@ -94,7 +97,8 @@ class OneDevice:
 def _of_tensorflow(kind: str) -> Any:
     import tensorflow as tf
 
-    workers = workers_of(os.environ.get("TF_CONFIG"))
+    asks = kind in ("auto", "multiworker")  # another program may have set it
+    workers = workers_of(os.environ.get("TF_CONFIG")) if asks else []
     if kind == "auto" and len(workers) > 1:
         kind = "multiworker"
     if kind == "multiworker":
@@ -308,14 +312,10 @@ def plain_loss_of_a_worker(strategy: Any) -> Iterator[None]:
         if _cluster(strategy) is None or type(error).__name__ not in LOSSES:
             raise
         told = re.search(r"from /job:worker/task:(\d+)", str(error))
-        got = (
-            f"no sign of worker {told[1]}"
-            if told
-            else (str(error).splitlines() or [type(error).__name__])[0]
-        )
         raise ConnectionError(
-            "Expected all workers to take part in every step. Received: "
-            f"{got:.160}. Start all of them again to go on from the last save."
+            "Expected all workers to take part in every step. Received: no "
+            f"sign of {f'worker {told[1]}' if told else 'another worker'}. "
+            "Start all of them again to go on from the last save."
         ) from error
 
 

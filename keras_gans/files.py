@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 # Read once: it can only be had by setting it, for all threads.
 UMASK = os.umask(0)
@@ -236,14 +237,18 @@ def let_go(array: Any) -> None:
     """Give the pages of a memory map back; of other arrays nothing happens.
 
     They would count as the process's own until the machine runs short. What was
-    read stays in the system's cache, and what was written goes to the file.
+    read stays in the system's cache, and what was written goes to the file. Not
+    so in maps of mode "c", whose changes are in the memory alone: they stay.
 
     Args:
-        array: A memory map, or a view of one.
+        array: A `numpy.memmap`, or a view of one.
     """
+    shared = False
     while array is not None and not isinstance(array, mmap.mmap):
+        if isinstance(array, np.memmap):
+            shared = array.mode != "c"
         array = getattr(array, "base", None)
-    if array is not None and hasattr(array, "madvise"):
+    if shared and hasattr(array, "madvise"):
         array.madvise(mmap.MADV_DONTNEED)
 
 

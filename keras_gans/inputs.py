@@ -2,7 +2,8 @@
 
 Arrays are looked at whole. A data set is looked at batch by batch while it is
 read: every image that a step sees has been checked. Of a torch `DataLoader`,
-which Keras must read by itself, the first batch is.
+which Keras must read by itself, the first batch is; of what is dealt out to
+replicas already, the shapes.
 """
 
 import contextlib
@@ -338,31 +339,47 @@ def steps_of(data: Any, batch_size: int | None = None) -> int | None:
     return len(data) if hasattr(data, "__len__") else None
 
 
-def check_replicas(model: keras.Model, x: Any, batch_size: int | None) -> None:
+def check_replicas(
+    model: keras.Model, x: Any, batch_size: int | None = None
+) -> None:
     """Raise a `ValueError` where batches cannot be dealt out to replicas.
 
-    Each needs an image of every batch, the last one of an epoch included, and
-    as many as the others of the first; on JAX of the last one, too. Sizes that
-    are not told are not checked.
+    Each needs an image of every batch, the last one of an epoch included (of
+    texts a pair, as one's text is wrong for the other), and as many as the
+    others of the first; on JAX of the last one, too. What comes in shares may
+    have uneven ones. Sizes that are not told are not checked.
+
+    Args:
+        model: That trains, made under its strategy.
+        x: What `fit` is given, or `datasets.ShuffledBatches`.
+        batch_size: Of an array.
     """
     strategy = getattr(model, "distribute_strategy", None)
     replicas = strategy.num_replicas_in_sync if strategy else 1
     sharded = keras.distribution.distribution()  # on JAX alone
     if sharded is not None:
         replicas = sharded.device_mesh.shape[0]
+    if replicas == 1:
+        return
     size = last = None
-    if hasattr(x, "shape"):
+    if hasattr(x, "sizes"):
+        size, last = x.sizes()
+    elif hasattr(x, "shape"):
         size = min(len(x), batch_size or 32)
         step = (batch_size or 32) * model.batches_a_step
         last = len(x) % step or step
     elif is_tf_dataset(x):
         size = keras.tree.flatten(x.element_spec)[0].shape[:1].as_list()[0]
+    each, least = "one", replicas
+    if model.takes_text:
+        each, least = "a pair", 2 * replicas
     for rows in filter(None, (size, last)):
-        if rows < replicas:
+        if rows < least:
             raise ValueError(
-                f"Expected batches of at least {replicas} images, one for each "
-                f"replica. Received: a batch of {rows}. Change `batch_size`, "
-                "or leave some images out."
+                f"Expected batches of at least {least} images, {each} for each "
+                f"of {replicas} replicas. Received: a batch of {rows}. Change "
+                "the batch size, leave some images out, or train on one "
+                "device."
             )
     if sharded is not None and last is not None and last % replicas:
         raise ValueError(
@@ -370,7 +387,8 @@ def check_replicas(model: keras.Model, x: Any, batch_size: int | None) -> None:
             f"{last} images in its last batch. Leave {last % replicas} of them "
             "out."
         )
-    if size is not None and size % replicas:
+    in_shares = hasattr(x, "sizes") and sharded is None
+    if size is not None and size % replicas and not in_shares:
         raise ValueError(
             f"Expected batches that {replicas} replicas can share. Received: "
             f"a batch of {size}. Change `batch_size` to "
@@ -455,7 +473,8 @@ def plain_errors() -> Iterator[None]:
         said = re.search(r"Expected [^\n]*? Received: [^\n\"]*", str(error))
         if type(error).__name__ != "InvalidArgumentError" or not said:
             raise
-        raise ValueError(said.group().rstrip("]'")) from None
+        sentence = re.sub(r"[.\s]*\] \[Condition.*", ".", said.group())
+        raise ValueError(sentence.rstrip("]'")) from None
 
 
 def _checked_batches(contract: Contract, batches: Iterable) -> Iterator:

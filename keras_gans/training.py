@@ -40,6 +40,7 @@ from keras_gans.files import (
     written_aside,
 )
 from keras_gans.images import save_png
+from keras_gans.inputs import check_replicas
 from keras_gans.models.base import dtype_policy
 from keras_gans.recipes import Recipe
 from keras_gans.weights import check_hdf5, save_model
@@ -97,6 +98,7 @@ def _train_under(
         data = datasets.load(**_data_arguments(recipe))
     _check_kind(recipe, data, model)
     batches = _batches(recipe, data, model)
+    check_replicas(model, batches)
     with distribute.written_by_one(strategy, out) as ours, _alone_in(ours):
         _check_same_run(recipe, data, model, ours)
         _sweep(ours)
@@ -136,7 +138,8 @@ def _train(
         model.adapt(data.sample())
 
     with _Stop() as stop:
-        while step < recipe.steps and not stop.asked:
+        ends = False  # as soon as any worker is asked to stop
+        while step < recipe.steps and not ends:
             target = _next_stop(step, recipe)
             counter = _Counter(step, None if together else stop)
             if verbose:
@@ -152,19 +155,13 @@ def _train(
                 callbacks=[counter],
             ).history
             step = counter.step
-            # Never assigned False: a signal may come in between.
-            if distribute.any_worker(strategy, stop.asked):
-                stop.asked = True
+            ends = distribute.any_worker(strategy, stop.asked)
             if step % recipe.sample_every == 0 or step == recipe.steps:
                 _draw(model, data, out, step)
-            if (
-                step % recipe.save_every == 0
-                or step == recipe.steps
-                or stop.asked
-            ):
+            if step % recipe.save_every == 0 or step == recipe.steps or ends:
                 save(model, out, step)
                 _log(out, step, history)
-    if stop.asked and step < recipe.steps:
+    if ends and step < recipe.steps:
         raise KeyboardInterrupt(
             f"Stopped and saved at step {step} of {recipe.steps} in "
             f"{saved_in}. Start again to go on."
@@ -397,8 +394,9 @@ def _sweep(out: Path) -> None:
         for file in aside.glob("*"):
             file.unlink()
         aside.rmdir()
-    for file in out.glob(".run.json.*"):
-        file.unlink()
+    for files in (".run.json.*", ".log.csv.*", "samples/.step_*"):
+        for file in out.glob(files):
+            file.unlink()
 
 
 def _restore(out: Path, expected: keras.Model) -> tuple[int, keras.Model]:

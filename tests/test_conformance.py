@@ -449,8 +449,8 @@ def test_two_hundred_steps_in_half_precision(model_name, name, policy):
     history = fit(model, images, batch_size=8, epochs=200, verbose=0).history
     assert all(np.isfinite(v).all() for v in history.values())
     assert all(np.isfinite(w.numpy()).all() for w in model.weights)
-    first = getattr(model, next(iter(model.players)))
-    assert int(first.iterations) >= 190  # float16 skips a few
+    for player in model.players:  # float16 skips a few
+        assert int(getattr(model, player).iterations) >= 190, player
 
 
 def torch_has_cuda():

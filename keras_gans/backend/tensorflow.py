@@ -46,20 +46,23 @@ def apply(
 ) -> None:
     """Move `variables` by one step; gradients are summed over replicas."""
     if num_replicas() > 1:
-        gradients = _clipped(optimizer, gradients)
+        gradients = _of_all_replicas(optimizer, gradients)
     optimizer.apply_gradients(list(zip(gradients, variables, strict=True)))
 
 
-def _clipped(
+def _of_all_replicas(
     optimizer: keras.optimizers.Optimizer, gradients: Sequence[tf.Tensor]
 ) -> Sequence[tf.Tensor]:
-    """Each replica's share of the clipped gradient of the whole batch.
+    """Each replica's even share of the whole batch's gradient, clipped.
 
-    Keras clips what each replica has, which is less, and sums what is left.
+    Keras clips what each replica has, which is less, and sums what is left;
+    and whether a gradient is finite it asks the first replica alone.
     """
     clips = getattr(optimizer, "inner_optimizer", optimizer)
-    if not (clips.clipnorm or clips.global_clipnorm or clips.clipvalue):
-        return gradients
+    scaled = clips is not optimizer
+    clipped = clips.clipnorm or clips.global_clipnorm or clips.clipvalue
+    if not scaled and not clipped:
+        return gradients  # Keras sums them
     scale = optimizer.scale_loss(1.0)  # of mixed precision; else 1
     gradients = [sum_over_replicas(g) / scale for g in gradients]
     if clips.clipnorm:
@@ -67,7 +70,7 @@ def _clipped(
     elif clips.global_clipnorm:
         norm = clips.global_clipnorm
         gradients, _ = tf.clip_by_global_norm(gradients, norm)
-    else:
+    elif clips.clipvalue:
         bound = clips.clipvalue
         gradients = [tf.clip_by_value(g, -bound, bound) for g in gradients]
     return [g * scale / num_replicas() for g in gradients]

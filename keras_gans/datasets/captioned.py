@@ -133,6 +133,10 @@ class CaptionedBatches(ShuffledBatches):
     def __len__(self) -> int:
         return max(1, len(self.data) // self.batch_size)
 
+    def sizes(self) -> tuple[int, int]:
+        n = min(len(self.data), self.batch_size)
+        return n, n
+
     def batch(
         self, epoch: int, index: int, share: tuple[int, int] = WHOLE
     ) -> tuple[np.ndarray, np.ndarray]:

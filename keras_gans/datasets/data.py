@@ -207,6 +207,11 @@ class ShuffledBatches(keras.utils.PyDataset):
         """Batch `index` of `epoch`, or share i of as many of it, from 0."""
         raise NotImplementedError
 
+    def sizes(self) -> tuple[int, int]:
+        """Images of an epoch's first batch, and of its last."""
+        n = len(self.data)
+        return min(n, self.batch_size), n % self.batch_size or self.batch_size
+
     def steps(self, start: int, stop: int) -> "StepRange":
         """The batches of steps `start` to `stop`, counted over all epochs."""
         return StepRange(self, start, stop)
@@ -270,6 +275,10 @@ class StepRange(keras.utils.PyDataset):
 
     def __len__(self) -> int:
         return self.stop - self.start
+
+    def sizes(self) -> tuple[int, int]:
+        """Images of an epoch's first batch, and of its last."""
+        return self.batches.sizes()
 
     def __getitem__(self, index: int) -> Any:
         return self.part(index)

@@ -279,10 +279,11 @@ def _decode_all(
         bar = keras.utils.Progbar(len(files), unit_name="picture")
         # Threads: Pillow decodes outside of Python's lock.
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            for done, _ in enumerate(pool.map(decode_into, range(len(files)))):
-                if done % 100 == 99 or done + 1 == len(files):
-                    bar.update(done + 1)
-                    let_go(images)
+            for start in range(0, len(files), 100):
+                stop = min(start + 100, len(files))
+                list(pool.map(decode_into, range(start, stop)))
+                bar.update(stop)
+                let_go(images)
         broken.sort()
         if broken and not skip_broken:
             raise ValueError(
