@@ -402,11 +402,11 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(request, fp, code, msg, headers, newurl)
 
 
+HERE = ("127.0.0.1", "localhost", "::1")
+
+
 def _is_here(url: str) -> bool:
     return urllib.parse.urlsplit(url).hostname in HERE
-
-
-HERE = ("127.0.0.1", "localhost", "::1")
 
 
 def _check_address(url: str, here: bool = True) -> None:

@@ -411,11 +411,11 @@ def _check_size(
     with concurrent.futures.ThreadPoolExecutor(1) as thread:
         numbers, names = thread.submit(count).result()
     # Of the files that will be read, and are what the card says.
-    files = {folder / f"{name}.weights.h5" for name in names}
+    files = [f"{name}.weights.h5" for name in names]
     held = sum(
         facts["size"]
         for file, facts in card.files.items()
-        if folder / file in files and is_whole(folder / file, facts)
+        if file in files and is_whole(folder / file, facts)
     )
     # Discriminators, which may be missing, and pools of images are larger.
     if numbers > 32 * held + spare:

@@ -1,5 +1,6 @@
 """Entries: what `save_pretrained` writes is what `load` gives back."""
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import hashlib
@@ -21,7 +22,8 @@ import pytest
 
 import keras_gans
 from keras_gans.cards import read_card
-from keras_gans.pretrained import ZOO
+from keras_gans.files import exchange
+from keras_gans.pretrained import ZOO, _put_in_place
 from keras_gans.recipes import Recipe
 from keras_gans.registry import CLASSIFIERS
 from tests.conformance import CASES, fit, images_like, made
@@ -201,6 +203,33 @@ def test_an_entry_is_replaced_whole(entry, gan, monkeypatch):
     np.testing.assert_allclose(
         twin.generate(4, seed=0), gan.generate(4, seed=0), atol=0.02
     )
+
+
+def test_saves_at_once_leave_a_whole_one(tmp_path):
+    """And nobody ever finds none, once there is one."""
+    target, lost = tmp_path / "entry", []
+    if not can_exchange(tmp_path):
+        pytest.skip("this system cannot exchange two folders at once")
+
+    def save(n):
+        for i in range(50):
+            new = tmp_path / f"{n}_{i}" / "entry"
+            new.mkdir(parents=True)
+            (new / "a").write_text(f"{n} {i}")
+            (new / "b").write_text(f"{n} {i}")
+            _put_in_place(new, target)
+            lost.append(not target.is_dir())
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(save, range(4)))
+    assert not any(lost) and len(lost) == 200
+    assert (target / "a").read_text() == (target / "b").read_text()
+
+
+def can_exchange(folder):
+    for name in "xy":
+        (folder / name).mkdir()
+    return exchange(folder / "x", folder / "y")
 
 
 def change_card(entry, **changes):
