@@ -14,6 +14,7 @@ import pickle
 import shutil
 import stat
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -113,6 +114,8 @@ ANY = (
 
 CODE = f"open({CANARY!r}, 'w').close()"
 HOSTILE = (
+    10**400,
+    "hf://villain/x",
     None,
     True,
     -1,
@@ -206,6 +209,7 @@ def hostile_line(path: Path, rng: Random) -> None:
             *("dtype_policy = '../x'", "[budgets.x]\nsteps = 'many'", '"'),
             *('{"image": 3, "caption": "a"}', '{"image": "../0.png"}', "[]"),
             '{"image": "0.png", "caption": "a", "class": 9' + "9" * 5000 + "}",
+            *('{"a":' * 100_000, "0.png\ta text\t" + "9" * 20),
         )
     )
     path.write_text("\n".join(lines))
@@ -217,6 +221,17 @@ def swapped_lines(path: Path, rng: Random) -> None:
     path.write_text("\n".join(lines[: rng.randint(0, len(lines))]))
 
 
+def dangling_link(path: Path, rng: Random) -> None:
+    """In place of a picture beside the text."""
+    pictures = sorted(path.parent.rglob("*.png"))
+    if not pictures:
+        return hostile_line(path, rng)
+    picture = rng.choice(pictures)
+    picture.unlink()
+    picture.symlink_to("none.png")
+
+
+CAPTIONS = (dangling_link,)
 TEXT = (hostile_line, hostile_line, hostile_line, swapped_lines, other_encoding)
 
 
@@ -293,6 +308,33 @@ def swapped_datasets(path: Path, rng: Random) -> None:
             file[second] = a.T
 
 
+def chunk_bomb(path: Path, rng: Random) -> None:
+    """A packed chunk that is far larger than its array."""
+    with h5py.File(path, "r+") as file:
+        name = rng.choice(datasets_of(file))
+        n = file[name].size
+        del file[name]
+        item = file.create_dataset(
+            *(name, (n,), "f4"),
+            maxshape=(None,),
+            chunks=(BOMB // 4,),
+            compression="gzip",
+        )
+        packer = zlib.compressobj(1)
+        parts = [packer.compress(bytes(1 << 24)) for _ in range(BOMB >> 24)]
+        item.id.write_direct_chunk((0,), b"".join([*parts, packer.flush()]))
+
+
+def doubled_groups(path: Path, rng: Random) -> None:
+    """Two names of each group: 2^40 ways to the last one."""
+    with h5py.File(path, "r+") as file:
+        group = file[rng.choice(datasets_of(file))].parent
+        for _ in range(40):
+            below = group.create_group("a")
+            group["b"] = below
+            group = below
+
+
 def looped_groups(path: Path, rng: Random) -> None:
     with h5py.File(path, "r+") as file:
         group = file[rng.choice(datasets_of(file))].parent
@@ -302,6 +344,7 @@ def looped_groups(path: Path, rng: Random) -> None:
 HDF5 = (
     *(hostile_dataset, hostile_dataset, hostile_dataset, hostile_dataset),
     *(lost_dataset, swapped_datasets, looped_groups),
+    *(chunk_bomb, doubled_groups),
 )
 
 
@@ -362,6 +405,14 @@ def locked_member(path: Path, rng: Random) -> None:
     path.write_bytes(data)
 
 
+def later_version(path: Path, rng: Random) -> None:
+    """A member that only a zip program of version 9.9 can read."""
+    data = bytearray(path.read_bytes())
+    starts = [i for i in range(len(data)) if data[i : i + 4] == b"PK\x01\x02"]
+    data[rng.choice(starts) + 6] = 99
+    path.write_bytes(data)
+
+
 def damaged_member(path: Path, rng: Random) -> None:
     """A fault inside, with a checksum that fits."""
     members = zip_members(path)
@@ -402,7 +453,7 @@ def many_members(path: Path, rng: Random) -> None:
 ZIP = (
     *(swapped_members, lost_member, traversing_names, linked_member),
     *(locked_member, damaged_member, damaged_member, damaged_member),
-    *(packed_bomb, many_members),
+    *(packed_bomb, many_members, later_version),
 )
 
 
@@ -488,7 +539,37 @@ def claimed_numbers(path: Path, rng: Random) -> None:
         path.write_bytes(data)
 
 
-PICKLE = (with_code, with_code, claimed_numbers, claimed_numbers)
+def huge_integers(path: Path, rng: Random) -> None:
+    """A tensor's shape of integers of 16 million bits."""
+    from keras_gans.convert import pth
+
+    bits = 1 << 24
+    huge = b"\x8b" + (bits // 8).to_bytes(4, "little") + bytes(bits // 8 - 1)
+    huge += b"\x01q\x00"  # put in the memo, and got from it again
+    code = (
+        b"\x80\x02}U\x01xctorch._utils\n_rebuild_tensor\n("
+        b"(U\x07storagectorch\nFloatStorage\nU\x010U\x03cpuK\x01NtQK\x00("
+        + huge
+        + b"h\x00" * 63
+        + b"t("
+        + b"K\x01" * 64
+        + b"ttRs."
+    )
+    if zipfile.is_zipfile(path):
+        members = zip_members(path)
+        name = next(name for name in members if name.endswith("data.pkl"))
+        storage = name.removesuffix("data.pkl") + "data/0"
+        members |= {name: code, storage: bytes(4)}
+        write_zip(path, list(members.items()))
+        return
+    head = (pth.MAGIC, pth.PROTOCOL, {"little_endian": True})
+    path.write_bytes(b"".join(pickle.dumps(x, 2) for x in head) + code)
+
+
+PICKLE = (
+    *(with_code, with_code, claimed_numbers, claimed_numbers),
+    huge_integers,
+)
 PTH = (*PICKLE, *ZIP)
 
 
@@ -501,7 +582,7 @@ def hostile_array(path: Path, rng: Random) -> None:
         arrays = dict(file)
     name = rng.choice(list(arrays))
     shape = arrays[name].shape
-    wrong = rng.choice(("object", "i8", "c16", "U3", "nan", "shape", "0"))
+    wrong = rng.choice(("object", "i8", "c16", "g", "U3", "nan", "shape", "0"))
     if wrong == "object":
         arrays[name] = np.array([Runs(rng)], object)
     elif wrong == "nan":
@@ -551,7 +632,6 @@ IDX = (gzip_bomb, *(hostile_idx,) * 5)
 def huge_picture(path: Path, rng: Random) -> None:
     """A PNG of one colour, of more pixels than any memory holds."""
     import struct
-    import zlib
 
     def chunk(kind, data):
         check = struct.pack(">I", zlib.crc32(kind + data))

@@ -79,27 +79,49 @@ class Kind:
 # === Whole files of every kind ===
 
 
-def small_gan(seed: int = 0) -> Any:
+THIN = {"generator_width": 4, "discriminator_width": 4}
+SMALL = {
+    "gan": {"image_shape": (8, 8, 1), "latent_dim": 4, "variant": "small"},
+    "lapgan": {  # many networks
+        "image_shape": (14, 14, 1),
+        "levels": 2,
+        "noise_dim": 10,
+        "base_widths": (16, 16),
+        **THIN,
+    },
+    "stackgan": {  # a model in a model
+        "image_shape": (32, 32, 3),
+        "condition_dim": 4,
+        "num_blocks": 1,
+        "stage1": {
+            "image_shape": (16, 16, 3),
+            "text_dim": 8,
+            "condition_dim": 4,
+            "noise_dim": 5,
+            **THIN,
+        },
+        **THIN,
+    },
+}
+
+
+def make_entry(folder: Path, model: str = "gan") -> None:
     import keras
 
     import keras_gans
-
-    keras.utils.set_random_seed(seed)
-    return keras_gans.GAN((8, 8, 1), latent_dim=4, variant="small")
-
-
-def make_entry(folder: Path) -> None:
-    import keras_gans
     from keras_gans.recipes import Recipe
 
-    recipe = Recipe("gan", {"name": "mnist_5k"}, 10)
-    keras_gans.save_pretrained(small_gan(), folder / "my_gan", recipe=recipe)
+    keras.utils.set_random_seed(0)
+    small = keras_gans.create(model, **SMALL[model])
+    recipe = Recipe(model, {"name": "mnist_5k"}, 10)
+    keras_gans.save_pretrained(small, folder / "my_gan", recipe=recipe)
 
 
 def make_entry_zip(folder: Path) -> None:
     make_entry(folder)
     shutil.make_archive(str(folder / "my_gan"), "zip", folder, "my_gan")
     shutil.rmtree(folder / "my_gan")
+    fit_the_zip(folder)
 
 
 RECIPE = """model = "gan"
@@ -249,11 +271,22 @@ def read_entry(folder: Path) -> Any:
     return [model.card, *model.generator.get_weights()]
 
 
+def read_weights(folder: Path) -> Any:
+    """Those alone, for which the card has hashes."""
+    _, *weights = read_entry(folder)
+    return weights
+
+
+def fit_the_zip(folder: Path) -> None:
+    """The hash that its publisher would say."""
+    data = (folder / "my_gan.zip").read_bytes()
+    (folder / "sha256").write_text(hashlib.sha256(data).hexdigest())
+
+
 def read_entry_zip(folder: Path) -> Any:
     import keras_gans
 
-    path = folder / "my_gan.zip"
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    sha256 = (folder / "sha256").read_text()
     with served(folder) as address:
         model = keras_gans.load(f"{address}/my_gan.zip", sha256=sha256)
     return model.generator.get_weights()
@@ -378,7 +411,7 @@ def kinds() -> dict[str, Kind]:
     """Every kind of file, by name."""
     entry = functools.partial(Kind, make_entry)
     found = {
-        "entry": entry("my_gan", d.FOLDER, read_entry),
+        "entry": entry("my_gan", d.FOLDER, read_weights, checked=True),
         "card.json": entry("my_gan/card.json", d.ANY + d.JSON * 2, read_entry),
         "config.json": entry(
             "my_gan/config.json", d.ANY + d.JSON * 2, read_entry
@@ -398,8 +431,16 @@ def kinds() -> dict[str, Kind]:
         "entry.zip": Kind(
             make_entry_zip,
             "my_gan.zip",
+            (d.flipped_bits, d.truncated, *d.ZIP),
+            read_entry_zip,
+            checked=True,
+        ),
+        "entry.zip, hash fits": Kind(
+            make_entry_zip,
+            "my_gan.zip",
             (d.flipped_bits, d.truncated, *d.ZIP * 2),
             read_entry_zip,
+            mend=fit_the_zip,
         ),
         "recipe.toml": Kind(
             make_recipe, "recipe.toml", (*d.ANY, *d.TEXT * 3), read_recipe
@@ -443,8 +484,20 @@ def kinds() -> dict[str, Kind]:
         found[file] = Kind(
             functools.partial(make_captions, file=file),
             file,
-            d.ANY + d.TEXT * 2,
+            d.ANY + d.TEXT * 2 + d.CAPTIONS * 2,
             read_data,
+        )
+    for model in ("lapgan", "stackgan"):
+        of_model = functools.partial(make_entry, model=model)
+        found[f"config.json of {model}"] = Kind(
+            of_model, "my_gan/config.json", d.JSON, read_entry
+        )
+        found[f".weights.h5 of {model}, hash fits"] = Kind(
+            of_model,
+            "my_gan/generator.weights.h5",
+            d.HDF5,
+            read_entry,
+            mend=fit_the_card,
         )
     found[".pth"] = Kind(
         functools.partial(make_state, zipped=True),

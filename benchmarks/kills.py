@@ -158,6 +158,7 @@ def killed(model: str, kills: int, folder: Path) -> dict:
     out = folder / "killed_0"
     while True:
         starts += 1
+        left = asides(out)  # by earlier kills
         child = start(model, out)
         come = moment(chance, out, seconds) if done < kills else bool
         code = ended(child, come)
@@ -165,7 +166,7 @@ def killed(model: str, kills: int, folder: Path) -> dict:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
             done += 1
-            within += bool(asides(out))
+            within += bool(asides(out) - left)
             continue
         succeed(code, out)
         equal = equal and numbers(out) == expected

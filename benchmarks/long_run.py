@@ -5,7 +5,7 @@ epochs of 100, with a grid, a film, measures and a health check, and writes to
 `results/long_run.csv` what it holds after each epoch: resident memory, open
 files, bytes of the pictures. It prints the slope of the memory over the last
 three quarters, and returns 1 if it rises by more than 1 KiB a step, if files
-stay open, or if the film outgrows its frames.
+stay open, if the film outgrows its frames, or if grids or the film grow.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from keras_gans.datasets import ImageData
 RESULTS = Path(__file__).parent / "results" / "long_run.csv"
 PAGE = os.sysconf("SC_PAGE_SIZE")
 MOST_BYTES_A_STEP = 1024
+MOST_FRAMES = 51  # the film's 50, and the last
 COLUMNS = ("step", "seconds", "resident_bytes", "open_files", "grid_bytes")
 
 
@@ -90,8 +91,19 @@ def long_run(steps: int, folder: Path) -> dict[str, float]:
         "files_left_open": late[-1]["open_files"] - late[0]["open_files"],
         "frames": len(film.frames),
         "film_bytes": (folder / "film.gif").stat().st_size,
+        "smallest_grid_bytes": min(row["grid_bytes"] for row in watch.rows),
         "largest_grid_bytes": max(row["grid_bytes"] for row in watch.rows),
     }
+
+
+def too_large(found: dict[str, float]) -> bool:
+    """Whether pictures grew: a frame of the film has no more than two grids."""
+    grid = found["largest_grid_bytes"]
+    return (
+        found["frames"] > MOST_FRAMES
+        or grid > 2 * found["smallest_grid_bytes"]
+        or found["film_bytes"] > 2 * MOST_FRAMES * grid
+    )
 
 
 def main() -> int:
@@ -112,7 +124,7 @@ def main() -> int:
     return int(
         found["bytes_a_step"] > MOST_BYTES_A_STEP
         or found["files_left_open"] > 0
-        or found["frames"] > 51
+        or too_large(found)
     )
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -280,7 +281,7 @@ def check_metric(metric: Any, where: str) -> None:
     deviation = metric.get("deviation", 0.0)
     numbers = {"value": metric["value"], "deviation": deviation}
     for key, number in numbers.items():
-        if isinstance(number, bool) or not isinstance(number, (int, float)):
+        if isinstance(number, bool) or not _is_number(number):
             raise ValueError(
                 f"{where}: Expected `{key}` of {metric['name']!r:.100} as a "
                 f"number. Received: {key}={number!r:.200}. Mend it."
@@ -296,6 +297,13 @@ def check_metric(metric: Any, where: str) -> None:
             )
 
 
+def _is_number(value: Any) -> bool:
+    """Whether it is one that can be shown as a float."""
+    if isinstance(value, int):
+        return abs(value) <= sys.float_info.max
+    return isinstance(value, float)
+
+
 def _check_file(path: Path, name: str, facts: Any) -> None:
     expected = {
         "sha256": str,
@@ -306,6 +314,7 @@ def _check_file(path: Path, name: str, facts: Any) -> None:
     fine = isinstance(facts, dict) and all(
         isinstance(facts.get(key), kind) for key, kind in expected.items()
     )
+    fine = fine and _is_number(facts["output_change"])
     if not fine or Path(name).name != name:
         raise ValueError(
             f"{path}: Expected `files` as plain names with "

@@ -223,7 +223,13 @@ def run_card(options: argparse.Namespace) -> None:
     from keras_gans.pretrained import find_entry
 
     card = read_card(find_entry(options.name) / "card.json")
-    print(card.to_json() if options.json else card.to_markdown(), end="")
+    text = card.to_json() if options.json else card.to_markdown()
+    print(printable(text), end="")
+
+
+def printable(text: str) -> str:
+    """A stranger's words without what would steer the terminal."""
+    return "".join(c for c in text if c.isprintable() or c == "\n")
 
 
 def run_generate(options: argparse.Namespace) -> None:
@@ -725,7 +731,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.run(options)
     except (ValueError, ImportError, OSError) as error:
-        print(f"keras-gans: {error}", file=sys.stderr)
+        print(f"keras-gans: {printable(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stopped:
         print(f"keras-gans: {str(stopped) or 'Stopped.'}", file=sys.stderr)

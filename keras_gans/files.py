@@ -1,6 +1,7 @@
 """Files: written whole or not at all, fetched and checked, kept in a cache."""
 
 import contextlib
+import ctypes
 import errno
 import fcntl
 import hashlib
@@ -8,8 +9,10 @@ import http.client
 import mmap
 import os
 import re
+import shutil
 import stat
 import tempfile
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -85,20 +88,49 @@ def told(path: str | Path, inside: bool = False) -> Iterator[None]:
             raise
         raise Unwritten(
             f"Expected to write {path}. Received: "
-            f"{error.strerror or str(error).splitlines()[0][:200]}. Make room, "
-            "or choose another folder."
+            f"{error.strerror or first_line(error)[:200]}. Make room, or "
+            "choose another folder."
         ) from error
 
 
+def first_line(error: BaseException) -> str:
+    """What an error says first, or its class where it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder against other processes and threads; wait for them."""
+def locked(folder: Path, wait: bool = True) -> Iterator[None]:
+    """Hold a folder against other processes and threads.
+
+    Args:
+        folder: That all of them hold.
+        wait: For who holds it; else a `BlockingIOError` is raised.
+    """
     handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield
     finally:
         os.close(handle)
+
+
+def flush_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def exchange(a: Path, b: Path) -> bool:
+    """Give two paths each other's names, at once; whether the system can."""
+    try:
+        rename = ctypes.CDLL(None).renameat2
+    except AttributeError:  # not on Linux
+        return False
+    here, both = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return not rename(here, os.fsencode(a), here, os.fsencode(b), both)
 
 
 def writable_folder(folder: str | Path) -> Path:
@@ -152,7 +184,30 @@ def cache_folder(*parts: str) -> Path:
             f"Expected a cache that can be written. Received: {folder} "
             f"({error.strerror}). Set KERAS_GANS_CACHE to another folder."
         ) from None
+    if parts and parts[0] in SWEPT:
+        _sweep(Path(root).expanduser() / parts[0])
     return folder
+
+
+# Folders of the cache that are ours alone.
+SWEPT = ("decoded", "entries", "extractors", "fetched", "unpacked")
+ASIDE = ("tmp????????", ".*.????????")  # names of what is not whole yet
+LONGEST = 24 * 3600  # seconds without a change; then its process is dead
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left aside; what fails waits for others."""
+    with contextlib.suppress(OSError), locked(folder, wait=False):
+        for pattern in (*ASIDE, *(f"*/{name}" for name in ASIDE)):
+            for path in folder.glob(pattern):
+                parts = (path, *path.rglob("*"))
+                changed = max(part.lstat().st_mtime for part in parts)
+                if time.time() - changed < LONGEST:
+                    continue
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
 
 
 def file_hash(path: str | Path, algorithm: str = "sha256") -> str:
@@ -253,21 +308,24 @@ def let_go(array: Any) -> None:
 
 
 TIMEOUT = 60  # seconds that a server may be silent
+SLOWEST = 1 << 10  # bytes a second, on average once these seconds are over
 
 
-def fetch(url: str, sha256: str) -> Path:
+def fetch(url: str, sha256: str, largest: int | None = None) -> Path:
     """Download a file into the cache, once, and check it.
 
     Args:
         url: An https address; http only on this machine (127.0.0.1).
         sha256: Of the file, in hexadecimal.
+        largest: Bytes that it may have at most.
 
     Returns:
         The path of the whole, checked file.
 
     Raises:
         ValueError: If the address is not https, cannot be reached, ends too
-            early, or gives another file. Nothing of it is kept.
+            early, is too slow, or gives another file, or a larger one. Nothing
+            of it is kept.
         OSError: If there is no room for it.
     """
     _check_address(url)
@@ -289,7 +347,7 @@ def fetch(url: str, sha256: str) -> Path:
             opener.open(url, timeout=TIMEOUT) as answer,
             written_aside(target) as file,
         ):
-            found = copied(answer, file)
+            found = copied(answer, file, largest)
             if found != sha256.lower():
                 raise OSError(f"its sha256 is {found}")
     except Unwritten:
@@ -316,15 +374,19 @@ def copied(answer: Any, file: Any, largest: int | None = None) -> str:
         Its sha256, in hexadecimal.
 
     Raises:
-        OSError: If it ends before it should, or is larger.
+        OSError: If it ends before it should, is larger, or takes for ever.
     """
+    begun = time.monotonic()
     size = int(answer.headers.get("Content-Length") or 0)
     bar = keras.utils.Progbar(size or None, unit_name="byte")
     hasher, done = hashlib.sha256(), 0
-    while block := answer.read(1 << 20):
+    while block := answer.read1(1 << 20):  # what there is, were it a byte
         done += len(block)
+        seconds = time.monotonic() - begun
         if largest is not None and max(done, size) > largest:
             raise OSError(f"more than {largest} bytes")
+        if seconds > TIMEOUT and done < SLOWEST * seconds:
+            raise OSError(f"only {done} bytes in {seconds:.0f} seconds")
         file.write(block)
         hasher.update(block)
         bar.update(done, finalize=False)
@@ -335,17 +397,38 @@ def copied(answer: Any, file: Any, largest: int | None = None) -> str:
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows a redirect to addresses that could have been given, only."""
+    """Follows a redirect to addresses that could have been given, only.
+
+    None leads from elsewhere to this machine, whose servers trust it.
+    """
 
     def redirect_request(self, request, fp, code, msg, headers, newurl):
-        _check_address(newurl)
+        _check_address(newurl, here=_is_here(request.full_url))
         return super().redirect_request(request, fp, code, msg, headers, newurl)
 
 
-def _check_address(url: str) -> None:
-    parts = urllib.parse.urlsplit(url)
-    here = parts.hostname in ("127.0.0.1", "localhost", "::1")
-    if parts.scheme != "https" and not (parts.scheme == "http" and here):
+HERE = ("127.0.0.1", "localhost", "::1")
+
+
+def _is_here(url: str) -> bool:
+    return urllib.parse.urlsplit(url).hostname in HERE
+
+
+def _check_address(url: str, here: bool = True) -> None:
+    """Raise a `ValueError` unless it is one of https.
+
+    Args:
+        url: The address.
+        here: Whether http on this machine does, too.
+    """
+    try:
+        scheme = urllib.parse.urlsplit(url).scheme
+        fine = scheme == "https" or (
+            scheme == "http" and here and _is_here(url)
+        )
+    except ValueError:  # "https://["
+        fine = False
+    if not fine:
         raise ValueError(
             f"Expected an https address. Received: {url}. Use one that is "
             "encrypted."

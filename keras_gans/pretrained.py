@@ -33,17 +33,21 @@ from keras_gans.cards import Card, check_metric, read_card, write_card
 from keras_gans.files import (
     cache_folder,
     check_expansion,
+    exchange,
     fetch,
+    first_line,
+    flush_folder,
     locked,
     text_of,
     told,
     unzipping,
     writable_folder,
+    written_aside,
 )
 from keras_gans.images import save_png
 from keras_gans.recipes import Recipe
 from keras_gans.registry import CLASSIFIERS, MODELS, list_models, unknown
-from keras_gans.weights import load_network, save_network
+from keras_gans.weights import is_whole, load_network, save_network
 
 HERE = Path(__file__).resolve().parent
 # In a wheel the zoo lies within the package, in a checkout beside it.
@@ -220,9 +224,12 @@ def save_pretrained(
         config = {"model": architecture, "config": model.get_config()}
         # NumPy's numbers, which arguments may be, as Python's.
         text = json.dumps(config, indent=2, default=lambda n: n.item())
-        (aside / "config.json").write_text(text + "\n")
+        texts = {"config.json": text + "\n"}
         if recipe:
-            (aside / "recipe.toml").write_text(recipe.to_toml())
+            texts["recipe.toml"] = recipe.to_toml()
+        for name, text in texts.items():
+            with written_aside(aside / name) as file:
+                file.write(text.encode())
         draws = hasattr(model, "generate") and not model.takes_text
         if picture is None and draws:
             picture = model.progress(None)
@@ -262,13 +269,28 @@ def _check_can_be_saved(
 
 
 def _put_in_place(new: Path, folder: Path) -> None:
-    """Move a whole folder to its place; what was there goes, or stays whole."""
+    """Move a whole folder to its place; what was there goes, or stays whole.
+
+    At once on Linux: the name is never without a folder, whoever is killed or
+    saves under it, too.
+    """
+    flush_folder(new)
+    try:
+        os.rename(new, folder)
+    except OSError:  # there is one, with files in it
+        if not exchange(new, folder):
+            _replace(folder, new)
+    flush_folder(folder.parent)
+
+
+def _replace(folder: Path, new: Path) -> None:
+    """In two renames, where the system has nothing better."""
     old = new.with_name("old")
     if folder.exists():
         os.rename(folder, old)
     try:
         os.rename(new, folder)
-    except OSError:
+    except BaseException:
         if old.exists():
             os.rename(old, folder)
         raise
@@ -331,12 +353,15 @@ def _build(folder: Path, card: Card, spare: int) -> keras.Model:
         config = in_the_policy_in_force(fields["config"])
         if fields["model"] != card.model:
             raise ValueError(f"model {fields['model']!r} beside {card.model!r}")
+        # As a name or an address it would be loaded from there.
+        if not isinstance(config.get("stage1", {}), dict):
+            raise ValueError("`stage1` that is no object")
         if folder.parent != ZOO:
-            _check_size(card.model, config, folder, spare)
+            _check_size(card, config, folder, spare)
         # A class of the registry, with plain arguments: no code is loaded.
         return (MODELS | CLASSIFIERS)[card.model].from_config(config)
     except Exception as error:  # whatever a class says of wrong arguments
-        words = f"{type(error).__name__}, {error}".splitlines()[0][:200]
+        words = f"{type(error).__name__}, {first_line(error)}"[:200]
         raise ValueError(
             f"Expected {path} to hold the arguments of a {card.model}. "
             f"Received: {words}. Fetch the entry again."
@@ -344,21 +369,30 @@ def _build(folder: Path, card: Card, spare: int) -> keras.Model:
 
 
 DEEPEST = 100  # of the zoo no model has a tenth of these layers in a row
+# The paper's bottleneck networks have 101 layers, three of them in a block.
+MOST = {"num_blocks": DEEPEST, "depth": 200}
+LARGEST_SIDE = 2048  # of an image
 
 
 def _check_depth(config: dict[str, Any]) -> None:
-    """Raise a `ValueError` where a model would take hours to build."""
+    """Raise a `ValueError` where a model would take hours to build.
+
+    Or gigabytes: some layers hold matrices of an image's size.
+    """
     for name, value in config.items():
         if isinstance(value, dict):
             _check_depth(value)
-        elif (isinstance(value, list) and len(value) > DEEPEST) or (
-            name == "num_blocks" and isinstance(value, int) and value > DEEPEST
-        ):
-            raise ValueError(f"{name}={value!r:.100}, more than {DEEPEST}")
+        most, size = MOST.get(name), value
+        if isinstance(value, list):
+            most, size = DEEPEST, len(value)
+            if name.endswith("_shape") and size <= DEEPEST:
+                most, size = LARGEST_SIDE, max(value, default=0)
+        if most and isinstance(size, (int, float)) and size > most:
+            raise ValueError(f"{name}={value!r:.100}, more than {most}")
 
 
 def _check_size(
-    name: str, config: dict[str, Any], folder: Path, spare: int
+    card: Card, config: dict[str, Any], folder: Path, spare: int
 ) -> None:
     """Raise a `ValueError` where a model is too large for the entry's files.
 
@@ -368,17 +402,24 @@ def _check_size(
     _check_depth(config)
     plain = _without("ema_decay", config)  # would be a copy with memory
 
-    def count() -> int:
+    def count() -> tuple[int, list[str]]:
         with keras.StatelessScope(initialize_variables=False):
-            model = (MODELS | CLASSIFIERS)[name].from_config(plain)
-        return sum(math.prod(v.shape) for v in model.variables)
+            model = (MODELS | CLASSIFIERS)[card.model].from_config(plain)
+        numbers = sum(math.prod(v.shape) for v in model.variables)
+        return numbers, [network.name for network in networks_of(model)]
 
     with concurrent.futures.ThreadPoolExecutor(1) as thread:
-        numbers = thread.submit(count).result()
-    held = sum(f.stat().st_size for f in folder.glob("*.weights.h5"))
+        numbers, names = thread.submit(count).result()
+    # Of the files that will be read, and are what the card says.
+    files = [f"{name}.weights.h5" for name in names]
+    held = sum(
+        facts["size"]
+        for file, facts in card.files.items()
+        if file in files and is_whole(folder / file, facts)
+    )
     # Discriminators, which may be missing, and pools of images are larger.
     if numbers > 32 * held + spare:
-        raise ValueError(f"{numbers:,} numbers beside {held:,} bytes")
+        raise ValueError(f"{numbers:,} numbers beside {held:,} bytes of them")
 
 
 def as_loaded(model: keras.Model) -> keras.Model:
@@ -428,12 +469,12 @@ def _from_hub(repository: str) -> Path:
     except Exception as error:
         raise ValueError(
             f"Expected an entry at hf://{repository}. Received: "
-            f"{str(error).splitlines()[0]}. Check the name and the network."
+            f"{first_line(error)}. Check the name and the network."
         ) from None
 
 
 def _from_address(url: str, sha256: str | None) -> Path:
-    archive = fetch(url, sha256)
+    archive = fetch(url, sha256, LARGEST)
     stem = Path(urllib.parse.urlsplit(url).path).stem or "entry"
     target = cache_folder("entries", sha256.lower()) / stem
     with locked(target.parent):
@@ -466,8 +507,8 @@ def _is_unpacked(archive: Path, target: Path) -> bool:
                 and zlib.crc32((target / name).read_bytes()) == member.CRC
                 for name, member in _members(file).items()
             )
-    except (OSError, ValueError, zipfile.BadZipFile):
-        return False
+    except (OSError, ValueError, RuntimeError, zipfile.BadZipFile):
+        return False  # `_unpack` says why
 
 
 def _unpack(archive: Path, target: Path) -> None:

@@ -132,13 +132,19 @@ TYPES = {
     "steps": (int, "a positive integer"),
     "config": (dict, "a table of the model's arguments"),
     "batch_size": (int, "a positive integer"),
-    "seed": (int, "an integer"),
+    "seed": (int, "an integer from 0 to 4294967295"),  # as Keras takes them
     "flip": (bool, "true or false"),
     "dtype_policy": (str, "the name of a dtype policy"),
     "save_every": (int, "a positive integer"),
     "sample_every": (int, "a positive integer"),
     "budgets": (dict, "a table of numbers of steps, or of tables"),
 }
+
+
+POLICIES = (
+    *("float32", "float64", "float16", "bfloat16"),
+    *("mixed_float16", "mixed_bfloat16"),
+)
 
 
 def read_recipe(path: str | Path) -> Recipe:
@@ -194,11 +200,18 @@ def recipe_from(fields: dict[str, Any], where: str) -> Recipe:
         )
         if fits and words == "a positive integer":
             fits = value > 0
+        if fits and name == "seed":
+            fits = 0 <= value < 1 << 32
         if not fits:
             raise ValueError(
                 f"{where}: Expected `{name}` as {words}. "
                 f"Received: {name}={value!r}. Change it."
             )
+    policy = fields.get("dtype_policy", "float32")
+    if policy not in POLICIES:
+        raise ValueError(
+            f"{where}: " + unknown("dtype policy", policy, [*POLICIES])
+        )
     if fields["model"] not in MODELS:
         raise ValueError(
             f"{where}: " + unknown("model", fields["model"], sorted(MODELS))

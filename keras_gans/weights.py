@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_gans.files import file_hash, written_aside
+from keras_gans.files import file_hash, first_line, flush_folder, written_aside
 
 
 def save_network(
@@ -72,11 +72,7 @@ def save_model(model: keras.Model, path: Path) -> None:
         with open(whole, "rb") as file:
             os.fsync(file.fileno())
         os.replace(whole, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # the new name, too, is on the disk
-    finally:
-        os.close(folder)
+    flush_folder(path.parent)
 
 
 def load_network(
@@ -100,7 +96,7 @@ def load_network(
             "entry again, or build the model untrained with weights=None."
         )
     size = path.stat().st_size
-    if size != facts["size"] or file_hash(path) != facts["sha256"].lower():
+    if not is_whole(path, facts):
         raise ValueError(
             f"Expected {path} with {facts['size']} bytes and sha256 "
             f"{facts['sha256']}, as its card says. Received: {size} bytes of "
@@ -117,16 +113,26 @@ def load_network(
         raise ValueError(
             f"Expected {path} to hold the weights of this {network.name} "
             f"({network.count_params():,} numbers). Received: those of another "
-            f"network ({str(error).splitlines()[0][:200]}). Check config.json."
+            f"network ({first_line(error)[:200]}). Check config.json."
         ) from None
+
+
+def is_whole(path: Path, facts: dict[str, Any]) -> bool:
+    """Whether a file has the bytes that its card says."""
+    return (
+        path.is_file()
+        and path.stat().st_size == facts["size"]
+        and file_hash(path) == facts["sha256"].lower()
+    )
 
 
 def check_hdf5(file: Any, size: int) -> None:
     """Raise a `ValueError` unless a file holds the numbers that it claims to.
 
-    What can be said in HDF5 and in no weights: links to other files, groups
-    within themselves, which crash their reader, and arrays that are in the file
-    by their shape only, or packed.
+    What can be said in HDF5 and in no weights: links to other files, groups and
+    arrays with two names, which a reader may never be done with, and arrays
+    that are in the file by their shape only, or in chunks, which may be packed
+    or far larger than their array.
 
     Args:
         file: A path, or an open binary file.
@@ -134,33 +140,37 @@ def check_hdf5(file: Any, size: int) -> None:
     """
     import h5py
 
-    def check(group: h5py.Group, above: frozenset) -> int:
-        """Bytes of the arrays in a group."""
-        numbers = 0
+    seen = set()  # addresses of groups and arrays
+    numbers = 0  # bytes of all arrays
+
+    def check(group: h5py.Group) -> None:
+        nonlocal numbers
         for name in group:
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
                 raise ValueError(f"a link to elsewhere, {name!r:.100}")
             item = group[name]
             address = h5py.h5o.get_info(item.id).addr
+            if address in seen:
+                raise ValueError(f"a second name of something, {name!r:.100}")
+            seen.add(address)
             if isinstance(item, h5py.Group):
-                if address in above:
-                    raise ValueError(f"a group in itself, {name!r:.100}")
-                numbers += check(item, above | {address})
+                check(item)
             elif not isinstance(item, h5py.Dataset) or item.dtype.kind == "O":
                 raise ValueError(f"no numbers in {name!r:.100}")
             elif item.external or item.is_virtual:
                 raise ValueError(f"an array of another file, {name!r:.100}")
+            elif item.chunks is not None:
+                raise ValueError(f"an array in chunks, {name!r:.100}")
             else:
                 numbers += item.nbytes
             if numbers > size:
                 raise ValueError(
                     f"arrays of more than the file's {size:,} bytes"
                 )
-        return numbers
 
     with h5py.File(file, "r") as content:
-        root = h5py.h5o.get_info(content["/"].id).addr
-        check(content, frozenset([root]))
+        seen.add(h5py.h5o.get_info(content["/"].id).addr)
+        check(content)
 
 
 def _to_float16(path: Path) -> None:

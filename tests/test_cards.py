@@ -35,6 +35,8 @@ def with_metric(path: Path, **fields):
         ({"name": 3}, "name, value"),
         ({"value": "1"}, "name, value"),
         ({"value": True}, "`value` of 'a' as a number. Received: value=True"),
+        ({"value": 10**400}, "`value` of 'a' as a number"),
+        ({"deviation": -(10**400)}, "`deviation` of 'a' as a number"),
         ({"deviation": "0.1"}, "`deviation` of 'a' as a number"),
         ({"deviation": None}, "`deviation` of 'a' as a number"),
         ({"protocol": []}, "name, value"),

@@ -36,6 +36,11 @@ def test_cards(entry, capsys):
     assert capsys.readouterr().out.startswith("# my_gan\n")
     assert main(["card", entry, "--json"]) == 0
     assert '"model": "gan"' in capsys.readouterr().out
+    path = Path(entry) / "card.json"
+    hostile = json.loads(path.read_text()) | {"description": "a\x1b[2J\ud800"}
+    path.write_text(json.dumps(hostile))
+    assert main(["card", entry]) == 0
+    assert "\na[2J\n" in capsys.readouterr().out
 
 
 def test_generates_files(entry, tmp_path, capsys):

@@ -16,6 +16,4 @@ def test_memory_files_and_pictures_of_a_long_training(tmp_path):
     # Of 2,000 steps the first allocations are still seen.
     assert found["bytes_a_step"] < 8 * long_run.MOST_BYTES_A_STEP
     assert found["files_left_open"] <= 0
-    assert found["frames"] <= 51
-    sizes = [row["grid_bytes"] for row in found["rows"]]
-    assert max(sizes) < 2 * min(sizes)
+    assert not long_run.too_large(found)

@@ -1,5 +1,6 @@
 """Entries: what `save_pretrained` writes is what `load` gives back."""
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import hashlib
@@ -10,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 import zipfile
 from pathlib import Path
 
@@ -20,7 +22,8 @@ import pytest
 
 import keras_gans
 from keras_gans.cards import read_card
-from keras_gans.pretrained import ZOO
+from keras_gans.files import exchange
+from keras_gans.pretrained import ZOO, _put_in_place
 from keras_gans.recipes import Recipe
 from keras_gans.registry import CLASSIFIERS
 from tests.conformance import CASES, fit, images_like, made
@@ -179,10 +182,20 @@ def test_an_entry_is_replaced_whole(entry, gan, monkeypatch):
         rename(source, target)
 
     with monkeypatch.context() as patch:
+        patch.setattr("keras_gans.pretrained.exchange", lambda *_: False)
         patch.setattr("keras_gans.pretrained.os.rename", fails_at_the_last)
         with pytest.raises(OSError, match="No space left"):
             keras_gans.save_pretrained(gan, entry)
     assert before == {p.name: p.read_bytes() for p in entry.iterdir()}
+
+    def killed(source, target):
+        rename(source, target)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+        patch.setattr("keras_gans.pretrained.os.rename", killed)
+        keras_gans.save_pretrained(gan, entry)
+    assert (entry / "card.json").is_file()  # an old one or a new
     (entry / "encoder.weights.h5").write_bytes(b"of an older architecture")
     keras_gans.save_pretrained(gan, entry)
     assert not (entry / "encoder.weights.h5").exists()
@@ -190,6 +203,33 @@ def test_an_entry_is_replaced_whole(entry, gan, monkeypatch):
     np.testing.assert_allclose(
         twin.generate(4, seed=0), gan.generate(4, seed=0), atol=0.02
     )
+
+
+def test_saves_at_once_leave_a_whole_one(tmp_path):
+    """And nobody ever finds none, once there is one."""
+    target, lost = tmp_path / "entry", []
+    if not can_exchange(tmp_path):
+        pytest.skip("this system cannot exchange two folders at once")
+
+    def save(n):
+        for i in range(50):
+            new = tmp_path / f"{n}_{i}" / "entry"
+            new.mkdir(parents=True)
+            (new / "a").write_text(f"{n} {i}")
+            (new / "b").write_text(f"{n} {i}")
+            _put_in_place(new, target)
+            lost.append(not target.is_dir())
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(save, range(4)))
+    assert not any(lost) and len(lost) == 200
+    assert (target / "a").read_text() == (target / "b").read_text()
+
+
+def can_exchange(folder):
+    for name in "xy":
+        (folder / name).mkdir()
+    return exchange(folder / "x", folder / "y")
 
 
 def change_card(entry, **changes):
@@ -241,9 +281,22 @@ def hostile_weights(change):
     return damage
 
 
+def sparse(path, size):
+    with open(path, "wb") as file:
+        file.truncate(size)
+
+
 def loop(file, place, kernel):
     file[place] = kernel
     file[place].parent["loop"] = file["/"]
+
+
+def paths(file, place, kernel):
+    group = file["/"]
+    for _ in range(40):
+        below = group.create_group("a")
+        group["b"] = below
+        group = below
 
 
 def config(**changes):
@@ -270,7 +323,15 @@ DAMAGE = {
                 name, data=np.zeros(1 << 24, "f4"), compression="gzip"
             )
         ),
-        "arrays of more than the file's",
+        "an array in chunks, '0'",
+    ),
+    "weights in a chunk far larger": (
+        hostile_weights(
+            lambda f, name, _: f.create_dataset(
+                name, (4,), "f4", chunks=(1 << 29,), maxshape=(None,)
+            )
+        ),
+        "an array in chunks, '0'",
     ),
     "weights of another file": (
         hostile_weights(
@@ -288,7 +349,14 @@ DAMAGE = {
         ),
         "an array of another file",
     ),
-    "weights in a loop": (hostile_weights(loop), "a group in itself, 'loop'"),
+    "weights in a loop": (
+        hostile_weights(loop),
+        "a second name of something, 'loop'",
+    ),
+    "weights at the end of 2**40 paths": (
+        hostile_weights(paths),
+        "a second name of something, 'b'",
+    ),
     "weights not finite": (
         hostile_weights(
             lambda f, name, kernel: f.__setitem__(name, kernel * np.nan)
@@ -308,6 +376,22 @@ DAMAGE = {
         "config.json to hold the arguments.* numbers beside",
     ),
     "config too deep": (config(widths=[4] * 101), "widths=.*more than 100"),
+    "config of many blocks": (config(depth=302), "depth=302, more than 200"),
+    "config of a huge image": (
+        config(image_shape=[4096, 4096, 3]),
+        r"image_shape=\[4096, 4096, 3\], more than 2048",
+    ),
+    "config too large beside files of nothing": (
+        lambda e: (
+            config(latent_dim=10**7)(e),
+            sparse(e / "other.weights.h5", 1 << 40),
+        ),
+        "config.json to hold the arguments.* numbers beside",
+    ),
+    "config with an address": (
+        config(stage1="hf://villain/x"),
+        "`stage1` that is no object",
+    ),
     "card a device": (
         lambda e: (
             (e / "card.json").unlink(),
@@ -419,6 +503,7 @@ def test_damaged_entries(entry, kind):
         (("https://example.com/a.zip",), "Received: sha256=None"),
         (("https://example.com/a.zip", "pretrained", "../../a"), "64 hexa"),
         (("https://example.com/a.zip", "pretrained", 3), "64 hexadecimal"),
+        (("https://[", "pretrained", "0" * 64), "address. Received: https"),
         (("dcgan_mnist", "pretrained", "0" * 64), "beside an https address"),
         ((3,), "Received: name=3"),
         (("my_gan", "imagenet"), "Received: weights='imagenet'"),
@@ -471,6 +556,7 @@ def test_from_the_hub(server, entry):
 
 class Handler(http.server.SimpleHTTPRequestHandler):
     cut = 0
+    drips = False
     chunked = False
     protocol_version = "HTTP/1.0"
 
@@ -489,6 +575,10 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
     def copyfile(self, source, output):
         content = source.read()
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            while self.drips:
+                output.write(content[:1])
+                time.sleep(0.05)
         output.write(content[: len(content) - self.cut])
 
     def do_HEAD(self):
@@ -579,7 +669,9 @@ def test_zip_files_that_cannot_be_unpacked(server, archive, tmp_path):
     content[at + 8] |= 1
     (tmp_path / "locked.zip").write_bytes(content)
     (tmp_path / "no.zip").write_bytes(b"no zip file")
-    for name in ("locked.zip", "no.zip"):
+    content[at + 6] = 99  # the version of zip that is needed
+    (tmp_path / "version.zip").write_bytes(content)
+    for name in ("locked.zip", "no.zip", "version.zip"):
         sha256 = hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
         with pytest.raises(ValueError, match="as the zip of an entry"):
             keras_gans.load(f"{server[1]}/{name}", sha256=sha256)
@@ -607,6 +699,19 @@ def test_download_that_is_cut(server, archive, tmp_path):
     assert not [p for p in (tmp_path / "cache").rglob("*") if p.is_file()]
     server[0].cut = 0
     keras_gans.load(f"{server[1]}/entry.zip", sha256=archive)
+
+
+def test_download_that_drips(server, archive, monkeypatch):
+    server[0].drips = True
+    monkeypatch.setattr("keras_gans.files.TIMEOUT", 0.3)
+    with pytest.raises(ValueError, match="Received: only .* bytes in 0 seco"):
+        keras_gans.load(f"{server[1]}/entry.zip", sha256=archive)
+
+
+def test_download_that_is_large(server, archive, monkeypatch):
+    monkeypatch.setattr("keras_gans.pretrained.LARGEST", 1000)
+    with pytest.raises(ValueError, match="Received: more than 1000 bytes"):
+        keras_gans.load(f"{server[1]}/entry.zip", sha256=archive)
 
 
 @pytest.mark.parametrize(

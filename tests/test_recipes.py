@@ -45,6 +45,11 @@ def test_reads_a_recipe(tmp_path):
         (("10", "true"), "Received: steps=True"),
         (("10", '"ten"'), "Received: steps='ten'"),
         (("[data]", "[daten]"), "Did you mean 'data'"),
+        (("[data]", "seed = -1\n[data]"), "0 to 4294967295. Received: seed=-1"),
+        (
+            ("[data]", 'dtype_policy = "float99"\n[data]'),
+            "dtype policy: .*Received: name='float99'. Did you mean 'float",
+        ),
         (('name = "mnist_5k"', ""), "Expected `data.name`"),
         (("steps = 10", "steps = "), "to be TOML"),
         (("smoke = 2", "smoke = -2"), "Received: smoke=-2"),

@@ -34,6 +34,8 @@ MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 # Bytes of opcodes; a tensor takes about 150.
 LARGEST_PICKLE = 1 << 22
 
+MOST_AXES = 64  # as NumPy's arrays; tensors have five or six
+
 DTYPES = {
     "DoubleStorage": np.dtype(np.float64),
     "FloatStorage": np.dtype(np.float32),
@@ -283,10 +285,17 @@ def part(
     ):
         raise Refused("a tensor of no storage")
     values = storage.values
-    steps = zip(shape, strides, strict=True)
-    last = start + sum((n - 1) * step for n, step in steps)
     if 0 in shape:
         return np.empty(shape, values.dtype)
+    # Before any product: a file's integers may have millions of digits.
+    numbers = (start, *shape, *strides)
+    if len(shape) > MOST_AXES or max(numbers) > values.size:
+        raise Refused(
+            f"a tensor of {len(shape)} axes that are not in a storage of "
+            f"{values.size} numbers"
+        )
+    steps = zip(shape, strides, strict=True)
+    last = start + sum((n - 1) * step for n, step in steps)
     # One number repeated (stride 0) would be a large array of a small file.
     if max(last + 1, math.prod(shape)) > values.size:
         raise Refused(

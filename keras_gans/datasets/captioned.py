@@ -220,7 +220,7 @@ def from_captions(
     found = {
         f.relative_to(folder).as_posix(): f
         for f in sorted(folder.rglob("*"))
-        if f.suffix.lower() in SUFFIXES
+        if f.suffix.lower() in SUFFIXES and f.is_file()
     }
     by_name: dict[str, list[str]] = {}
     for place in found:
@@ -296,7 +296,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
                 rows = list(csv.DictReader(file, **how))
             else:
                 rows = [json.loads(line) for line in file if line.strip()]
-    except (UnicodeDecodeError, ValueError, csv.Error) as error:
+    except (ValueError, csv.Error, RecursionError) as error:  # UTF-8's, too
         raise ValueError(
             f"Expected {path} as UTF-8 text, a line each. Received: "
             f"{str(error):.100}. Write it again."
@@ -330,13 +330,14 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 
 MOST_CLASSES = 100_000  # numbers further apart are names
+MOST_DIGITS = 18  # in 64 bits; longer ones are names, too
 
 
 def _classes(
     given: list[str], names: dict[str, str], first: int | None
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Class numbers from 0, and the names of the classes."""
-    if all(label.isdecimal() for label in given):
+    if all(x.isdecimal() and len(x) <= MOST_DIGITS for x in given):
         numbers = np.array([int(label) for label in given], np.int64)
         first = int(numbers.min()) if first is None else first
         most = int(numbers.max())

@@ -17,7 +17,7 @@ from keras_gans.datasets.unpaired import (
     from_folders,
     unpaired,
 )
-from keras_gans.files import cache_folder
+from keras_gans.files import cache_folder, first_line
 from keras_gans.registry import unknown
 
 NAMES = (
@@ -90,7 +90,7 @@ def _from_tfds(
         )
         builder.download_and_prepare()
     except Exception as error:  # tfds raises many kinds
-        words = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        words = first_line(error)[:200]
         raise ValueError(
             f"Expected tensorflow-datasets to prepare cycle_gan/{name}. "
             f"Received: {words}. Without a network, give the zip file as "

@@ -21,6 +21,7 @@ import numpy as np
 from keras_gans.datasets.data import ImageData
 from keras_gans.files import (
     cache_folder,
+    first_line,
     let_go,
     regular,
     text_of,
@@ -120,10 +121,9 @@ def read_picture(path: Path, channels: int) -> np.ndarray:
         with opened(path) as file:
             picture = converted(ImageOps.exif_transpose(file), channels)
     except Exception as error:  # Pillow raises many kinds
-        words = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(
-            f"Expected a picture that can be read. Received: {path} ({words}). "
-            "Mend it, or leave it out."
+            "Expected a picture that can be read. Received: "
+            f"{path} ({first_line(error)}). Mend it, or leave it out."
         ) from None
     width, height = picture.size
     return np.asarray(picture, np.uint8).reshape(height, width, channels)
@@ -193,6 +193,9 @@ def decode_one(path: Path, image_shape: tuple[int, int, int]) -> np.ndarray:
 
 # Of Pillow's readers those of `SUFFIXES`. Others run programs, for PostScript.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+# However small the file, 50 MB as RGB, and more for each of its bytes. Of
+# photographs a byte has about ten; a large scan of an empty page is refused.
+MOST_PIXELS, PIXELS_A_BYTE = 1 << 24, 32
 
 
 def opened(path: Path) -> Any:
@@ -206,7 +209,7 @@ def opened(path: Path) -> Any:
 
     picture = Image.open(regular(path), formats=FORMATS)
     size, pixels = path.stat().st_size, math.prod(picture.size)
-    if pixels > (1 << 25) + 32 * size:
+    if pixels > MOST_PIXELS + PIXELS_A_BYTE * size:
         picture.close()
         raise OSError(f"{pixels} pixels in {size} bytes")
     return picture

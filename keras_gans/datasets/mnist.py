@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_gans.datasets.data import ImageData
-from keras_gans.files import cache_folder, regular
+from keras_gans.files import cache_folder, first_line, regular
 
 # Of the unpacked files: gzip headers differ from mirror to mirror.
 FILES = {
@@ -119,7 +119,7 @@ def from_tfds(name: str, split: str, manual_dir: Path | None) -> ImageData:
     try:
         builder.download_and_prepare(download_config=config)
     except Exception as error:  # tfds raises many kinds
-        words = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        words = first_line(error)[:200]
         raise ValueError(
             f"Expected tensorflow-datasets to prepare {name}. Received: "
             f"{words}. Without a network, give the folder of the four .gz "

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from keras_gans.files import first_line
+
 
 def as_array(x: Any, name: str) -> np.ndarray:
     """Return `x` as an array: of nested lists, or of any framework's tensor.
@@ -22,7 +24,7 @@ def as_array(x: Any, name: str) -> np.ndarray:
     except ValueError as error:
         raise ValueError(
             f"Expected `{name}` as one array. Received: {type(x).__name__}, "
-            f"{str(error).splitlines()[0][:120]}. Give all rows one length."
+            f"{first_line(error)[:120]}. Give all rows one length."
         ) from None
     if array.dtype.name == "bfloat16":  # NumPy itself has no such type
         return array.astype(np.float32)

@@ -16,10 +16,11 @@ import keras
 import numpy as np
 
 from keras_gans import backend
-from keras_gans.files import file_hash
+from keras_gans.files import file_hash, first_line, regular
 from keras_gans.metrics.checks import as_array
 from keras_gans.metrics.inception_network import full_precision
 from keras_gans.registry import unknown
+from keras_gans.weights import check_hdf5
 
 NAMES = ("inception", "lenet_mnist", "mobilenet_v1")
 WITH_FILES = ("inception", "mobilenet_v1")  # of weights, of your own
@@ -224,12 +225,13 @@ def _mobilenet_v1(weights: str | None) -> Extractor:
                 weights=None if weights else "imagenet", classes=classes
             )
         if weights:
+            check_hdf5(weights, regular(weights).stat().st_size)
             whole.load_weights(weights)
     except Exception as error:
         raise ValueError(
             "Expected the weights of MobileNet (alpha 1, 224x224, "
-            f"{classes} classes). Received: {str(error).splitlines()[0][:200]}."
-            " Give a file of them as `weights`."
+            f"{classes} classes). Received: {first_line(error)[:200]}. Give a "
+            "file of them as `weights`."
         ) from None
     pooled = next(
         layer

@@ -244,6 +244,7 @@ def read(data, tmp_path):
 
 
 SIX = np.arange(6, dtype="<f4")
+HUGE = 1 << (1 << 18)  # the product of a few has millions of digits
 
 
 def test_of_python_2_on_a_gpu(tmp_path):
@@ -410,6 +411,10 @@ def test_a_pickle_without_an_end_of_tensors(tmp_path, monkeypatch):
         ({"start": 1}, "in a storage of 6 numbers"),
         ({"start": -1}, "a tensor of no storage"),
         ({"start": 1 << 80}, "in a storage of 6 numbers"),
+        ({"shape": (HUGE,) * 64, "strides": (1,) * 64}, "of 64 axes"),
+        ({"shape": (2, 2), "strides": (HUGE, HUGE)}, "in a storage of 6"),
+        ({"start": HUGE}, "in a storage of 6 numbers"),
+        ({"shape": (1,) * 65, "strides": (1,) * 65}, "of 65 axes"),
         ({"strides": (1,)}, "damaged .*shorter"),
         ({"shape": (0, 1 << 80)}, "damaged"),
         ({"view": ("8", 2, 5)}, "in a storage of 6 numbers"),

@@ -111,6 +111,9 @@ def test_files_that_are_no_text(tmp_path):
     (tmp_path / "captions.jsonl").write_text('{"image": "a.png", "cap')
     with pytest.raises(ValueError, match="UTF-8 text, a line each"):
         datasets.load(tmp_path, image_shape=(4, 4, 3))
+    (tmp_path / "captions.jsonl").write_text('{"a":' * 100_000)
+    with pytest.raises(ValueError, match="UTF-8 text, a line each"):
+        datasets.load(tmp_path, image_shape=(4, 4, 3))
     (tmp_path / "captions.jsonl").unlink()
     (tmp_path / "captions.tsv").write_bytes(
         b"image\tcaption\na.png\t\xff\xfe\n"
@@ -246,6 +249,23 @@ def test_class_numbers_from_zero_in_json(tmp_path):
     data = datasets.load(tmp_path, image_shape=(4, 4, 3))
     np.testing.assert_array_equal(data.labels, [0, 2])
     assert data.classes == ("", "", "c")
+
+
+def test_long_class_numbers_are_names(tmp_path):
+    write_images(tmp_path, ["a.png", "b.png"])
+    for long in ("9" * 20, "9" * 5000):
+        rows = [("a.png", "one", "1"), ("b.png", "two", long)]
+        write_tsv(tmp_path, rows, "image\tcaption\tclass")
+        data = datasets.load(tmp_path, image_shape=(4, 4, 3))
+        assert data.classes == ("1", long) and data.labels.tolist() == [0, 1]
+
+
+def test_a_link_to_nothing_is_no_image(tmp_path):
+    write_images(tmp_path, ["a.png"])
+    (tmp_path / "b.png").symlink_to(tmp_path / "none.png")
+    write_tsv(tmp_path, [("a.png", "one"), ("b.png", "two")])
+    with pytest.raises(ValueError, match="1 of 2 without, the first is 'b.png"):
+        datasets.load(tmp_path, image_shape=(4, 4, 3))
 
 
 def test_a_quotation_mark_is_one(tmp_path):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -186,6 +187,14 @@ def test_mobilenet_of_another_file(tmp_path):
     path = tmp_path / "wrong.weights.h5"
     own_model().save_weights(path)
     with pytest.raises(ValueError, match="Expected the weights of MobileNet"):
+        extractor("mobilenet_v1", path)
+
+
+def test_mobilenet_of_a_hostile_file(tmp_path):
+    path = tmp_path / "linked.weights.h5"
+    with h5py.File(path, "w") as file:
+        file["layers"] = h5py.ExternalLink("/etc/passwd", "x")
+    with pytest.raises(ValueError, match="a link to elsewhere, 'layers'"):
         extractor("mobilenet_v1", path)
 
 

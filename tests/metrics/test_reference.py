@@ -107,6 +107,7 @@ GOOD = {
         ({"mean": np.array([{}], object)}, "no numbers"),
         ({"mean": np.zeros(3)}, "`covariance` of shape"),
         ({"mean": np.zeros(2, int)}, "`mean` of int64"),
+        ({"covariance": np.eye(2, dtype="g")}, "`covariance` of float128"),
         ({"mean": np.array(["a", "b"])}, "`mean` of <U1"),
         ({"covariance": np.zeros((3, 2))}, "`covariance` of shape"),
         ({"covariance": np.full((2, 2), np.nan)}, "NaN or infinity"),
