@@ -34,6 +34,7 @@ import keras
 import keras_gans
 from keras_gans import datasets, distribute, registry
 from keras_gans.files import (
+    first_line,
     regular,
     text_of,
     writable_folder,
@@ -411,7 +412,7 @@ def _restore(out: Path, expected: keras.Model) -> tuple[int, keras.Model]:
             if newest.is_file() and zipfile.is_zipfile(newest)
             else "It is damaged: remove it to go on from the one before."
         )
-        words = (str(error).splitlines() or [type(error).__name__])[0][:300]
+        words = first_line(error)[:300]
         raise ValueError(
             "Expected a save that this version of keras_gans reads. Received: "
             f"{newest} ({words}). {advice}"
