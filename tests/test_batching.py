@@ -184,6 +184,7 @@ def test_batches_that_replicas_cannot_share_are_refused():
     class Model:
         distribute_strategy = Strategy()
         batches_a_step = 5
+        takes_text = False
 
     def refused(x, batch_size, sentence):
         with pytest.raises(ValueError, match=sentence):

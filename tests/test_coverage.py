@@ -28,22 +28,11 @@ def test_model_is_covered(name):
         assert path.is_file(), f"{name} lacks {path.relative_to(ROOT)}"
 
 
-# Recipes whose training takes longer than a day's work, and is under way.
-WAITING = {
-    "wgan": "wgan_mnist",
-}
-
-
 @pytest.mark.parametrize("name", keras_gans.list_models())
 def test_model_has_an_entry_in_the_zoo(name):
     entries = keras_gans.list_pretrained(f"{name}_*")
     models = {read_card(ZOO / entry / "card.json").model for entry in entries}
-    if name in WAITING:
-        assert name not in models, f"{name} need not wait any more"
-        recipe = read_recipe(ZOO / WAITING[name] / "recipe.toml")
-        assert recipe.model == name
-    else:
-        assert name in models, f"train one: keras-gans train {name}_<data>"
+    assert name in models, f"train one: keras-gans train {name}_<data>"
 
 
 def test_no_config_without_a_model():

@@ -202,7 +202,9 @@ def test_shares_of_replicas_make_up_the_batch(batch_size, replicas):
         unpaired(data, data.part(slice(17))).batches(**how),
         captioned.pairs(**how),
     ):
-        for index in range(len(batches)):
+        # Of a smaller last batch one would get nothing: `check_replicas`.
+        whole = batches.sizes()[1] >= replicas
+        for index in range(len(batches) - (not whole)):
             for a, b in zip(
                 *shares_of(
                     lambda share: batches.batch(2, index, share),  # noqa: B023
