@@ -7,7 +7,6 @@ import pytest
 import keras_gans
 from keras_gans.cards import read_card
 from keras_gans.pretrained import ZOO
-from keras_gans.recipes import read_recipe
 from keras_gans.registry import MODELS
 from tests.conformance import TINY
 
