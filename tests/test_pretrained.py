@@ -26,7 +26,7 @@ from keras_gans.files import exchange
 from keras_gans.pretrained import ZOO, _put_in_place
 from keras_gans.recipes import Recipe
 from keras_gans.registry import CLASSIFIERS
-from tests.conformance import CASES, fit, images_like, made
+from tests.conformance import CASES, TINY, fit, images_like, made
 from tests.conftest import SHARED
 
 
@@ -787,3 +787,17 @@ def test_every_digit_is_made_about_as_often(name):
     # lapgan_mnist, which was trained for an hour. Chance adds to it here.
     most = {"dcgan_mnist": 1.8, "gan_mnist": 2.5}.get(name, 3.5)
     assert counts.max() < most * counts.min(), counts.tolist()
+
+
+def test_what_was_trained_in_half_precision_is_stored_as_others(tmp_path):
+    config = TINY["dcgan"] | {"dtype_policy": "mixed_bfloat16"}
+    half = keras_gans.DCGAN.from_config(config)
+    full = keras_gans.DCGAN(**TINY["dcgan"])
+    full.set_weights(half.get_weights())
+    cards = [
+        keras_gans.save_pretrained(model, tmp_path / name)
+        for model, name in ((half, "half"), (full, "full"))
+    ]
+    for file, facts in cards[1].files.items():
+        assert facts["dtype"] == "float16"
+        assert cards[0].files[file]["output_change"] == facts["output_change"]
