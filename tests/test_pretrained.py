@@ -775,7 +775,11 @@ SHOWN_ON = {
 }
 
 
-@pytest.mark.parametrize("name", [n for n in ENTRIES if n.endswith("_mnist")])
+def draws_digits(name):
+    return read_card(ZOO / name / "card.json").data.get("name") == "mnist"
+
+
+@pytest.mark.parametrize("name", [n for n in ENTRIES if draws_digits(n)])
 def test_every_digit_is_made_about_as_often(name):
     model = keras_gans.load(name)
     if not hasattr(model, "generate"):
@@ -784,8 +788,10 @@ def test_every_digit_is_made_about_as_often(name):
     _, logits = lenet([model.generate(2000, seed=1)])
     counts = np.bincount(logits.argmax(axis=1), minlength=10)
     # By the cards, over 50,000 samples: 1.4 dcgan_mnist, 2.1 gan_mnist, and 2.7
-    # lapgan_mnist, which was trained for an hour. Chance adds to it here.
-    most = {"dcgan_mnist": 1.8, "gan_mnist": 2.5}.get(name, 3.5)
+    # lapgan_mnist, which was trained for an hour; 3.7 wgan_mnist, for half of
+    # one. Chance adds to it here.
+    bounds = {"dcgan_mnist": 1.8, "gan_mnist": 2.5, "wgan_mnist": 5.0}
+    most = bounds.get(name, 3.5)
     assert counts.max() < most * counts.min(), counts.tolist()
 
 
