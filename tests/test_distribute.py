@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -333,8 +334,9 @@ def test_a_worker_that_is_lost_costs_nothing(lost, tmp_path):
     killed.send_signal(signal.SIGKILL)
     said, _ = other.communicate(timeout=120)
     assert other.returncode == 2
-    worker = "worker 1" if lost == 1 else "another worker"
-    assert f"every step. Received: no sign of {worker}. Start" in said
+    # Which it is TensorFlow does not always say.
+    worker = f"(worker {lost}|another worker)"
+    assert re.search(f"step. Received: no sign of {worker}. Start", said), said
     assert "Traceback" not in said
     killed.communicate()
     assert not (broken / "small").exists()
