@@ -71,8 +71,8 @@ def told_the_class(name, config, steps):
     return np.mean(distance < 0.1)
 
 
-# Chance is an eighth. ACGAN leaves out a class or two: what D guesses right need
-# not be where the class is.
+# Chance is an eighth. ACGAN leaves out a class or two: what D guesses right
+# need not be where the class is.
 @pytest.mark.parametrize("name, least", [("cgan", 0.9), ("acgan", 0.5)])
 def test_points_are_of_the_class_asked_for(name, least):
     assert told_the_class(name, {"network": "toy"}, steps=800) > least
