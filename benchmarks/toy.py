@@ -3,7 +3,8 @@
 `python benchmarks/toy.py` trains GAN, WGAN, WGAN-GP and Cramer GAN with the
 recipes of `keras_gans/lab/mixtures.py`, five seeds each, and measures 2,500
 samples of each: modes found, and the share within three deviations of one
-(`keras_gans.metrics.mode_coverage`). It writes `benchmarks/results/toy.csv`, a
+(`keras_gans.metrics.mode_coverage`). Beside them: uniform noise on the square,
+and the true distribution. It writes `benchmarks/results/toy.csv`, a
 row a training as soon as it is done, and the table `toy.md` beside it. Rows
 that are there already are not measured again: `--anew` forgets them.
 """
@@ -17,9 +18,11 @@ from typing import Any
 import keras_gans  # first: it sets TensorFlow's options  # noqa: F401
 
 import keras  # isort: skip
+import numpy as np
 from rows import read_rows, write_rows
 
 from keras_gans.lab import mixtures
+from keras_gans.metrics import mode_coverage
 
 RESULTS = Path(__file__).parent / "results"
 COLUMNS = (
@@ -57,6 +60,20 @@ def measure(data: str, model: str, seed: int, steps: int) -> dict[str, Any]:
     }
 
 
+def bounds_of(data: str) -> list[tuple[str, int, float]]:
+    """What noise and the truth reach: `(title, modes, share)`."""
+    law = mixtures.LAWS[data]()
+    n = mixtures.SAMPLES
+    noise = np.random.default_rng(0).uniform(-1.0, 1.0, (n, 2))
+    return [
+        (title, *mode_coverage(points, law.centres, law.deviation))
+        for title, points in (
+            ("noise", noise),
+            ("the truth", law.sample(n, seed=0)),
+        )
+    ]
+
+
 def table(rows: list[dict[str, Any]]) -> str:
     """Markdown: a line a model and a mixture."""
     lines = [
@@ -70,12 +87,17 @@ def table(rows: list[dict[str, Any]]) -> str:
         "| high-quality share |",
         "|---|---|---:|---|---:|---:|",
     ]
-    for data in mixtures.LAWS:
+    for data, make in mixtures.LAWS.items():
+        of = len(make().centres)
+        for title, modes, share in bounds_of(data):
+            lines.append(
+                f"| {data} | {title} | | {modes} of {of} | | {share:.1%} |"
+            )
         for model, recipe in mixtures.RECIPES.items():
             mine = [r for r in rows if (r["data"], r["model"]) == (data, model)]
             if not mine:
                 continue
-            modes, of = [int(r["modes"]) for r in mine], int(mine[0]["of"])
+            modes = [int(r["modes"]) for r in mine]
             shares = [float(r["quality"]) for r in mine]
             spread = statistics.stdev(shares) if len(shares) > 1 else 0.0
             lines.append(

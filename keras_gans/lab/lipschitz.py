@@ -43,6 +43,20 @@ class Critic:
     norms: np.ndarray
 
 
+def adversary(kind: str, seed: int) -> keras.Model:
+    """A model of `CRITICS`, untrained; all have the same generator."""
+    keras.utils.set_random_seed(seed)
+    models = {
+        kind: keras_gans.create(
+            name, image_shape=(1, 1, 2), latent_dim=2, **options
+        )
+        for kind, (name, options) in CRITICS.items()
+    }
+    start = models["gradient penalty"].generator.get_weights()
+    models[kind].generator.set_weights(start)
+    return models[kind]
+
+
 def train(kind: str, steps: int = 300, seed: int = 0) -> Critic:
     """Train one of `CRITICS` for 5 times as many steps of its own.
 
@@ -51,14 +65,10 @@ def train(kind: str, steps: int = 300, seed: int = 0) -> Critic:
         steps: Of `fit`, of 5 critic steps each.
         seed: Of everything.
     """
-    keras.utils.set_random_seed(seed)
-    name, options = CRITICS[kind]
-    gan = keras_gans.create(
-        name, image_shape=(1, 1, 2), latent_dim=2, **options
-    )
+    gan = adversary(kind, seed)
     optimizer = (
         keras.optimizers.RMSprop(5e-4, rho=0.99, epsilon=1e-16)
-        if name == "wgan"
+        if kind == "weight clipping"
         else keras.optimizers.Adam(1e-3, 0.5, 0.9, epsilon=1e-8)
     )
     # The generator's rate is zero: it stays the noise that it starts as.

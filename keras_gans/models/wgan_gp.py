@@ -34,6 +34,7 @@ from keras_gans.arguments import (
     check_counts,
     check_image_shape,
     check_positive,
+    check_weights,
 )
 from keras_gans.backend import minimize, portable
 from keras_gans.batching import rows_in_turn
@@ -73,6 +74,10 @@ class WGANGP(AdversarialModel):
             critic has an auxiliary head that guesses it. None for none.
         n_critic: Critic steps to one of the generator. The paper's: 5.
         gp_weight: lambda. The paper's: 10.
+        learning_rate: Of Adam, alpha, for both players. Defaults to the
+            network's: 1e-4; 2e-4 of "resnet".
+        beta_1: Of Adam, likewise. Algorithm 1's: 0. Defaults to the network's:
+            0.5 of "mnist", "dcgan" and "toy", else 0.
         decay_steps: Generator steps over which the learning rate falls to zero;
             0 for none. Defaults to the network's: 100,000 for "resnet".
         augment: What the critic's images go through, as in
@@ -109,6 +114,8 @@ class WGANGP(AdversarialModel):
         num_classes: int | None = None,
         n_critic: int = 5,
         gp_weight: float = 10.0,
+        learning_rate: float | None = None,
+        beta_1: float | None = None,
         decay_steps: int | None = None,
         augment: str | None = None,
         ema_decay: float | None = None,
@@ -128,6 +135,16 @@ class WGANGP(AdversarialModel):
         check_counts(optional=True, width=width)
         check_counts(0, optional=True, decay_steps=decay_steps)
         check_positive(gp_weight=gp_weight)
+        if learning_rate is not None:
+            check_positive(learning_rate=learning_rate)
+        if beta_1 is not None:
+            check_weights(beta_1=beta_1)
+            if beta_1 >= 1.0:
+                raise ValueError(
+                    "Expected `beta_1` in [0, 1), the share of its average "
+                    f"that Adam keeps. Received: beta_1={beta_1}. Algorithm "
+                    "1's is 0."
+                )
         super().__init__(
             image_shape,
             latent_dim,
@@ -142,6 +159,8 @@ class WGANGP(AdversarialModel):
         self.depth = depth
         self.n_critic = self.batches_a_step = n_critic
         self.gp_weight = gp_weight
+        self.learning_rate = learning_rate
+        self.beta_1 = kind.beta_1 if beta_1 is None else beta_1
         self.decay_steps = (
             kind.decay_steps if decay_steps is None else decay_steps
         )
@@ -162,11 +181,11 @@ class WGANGP(AdversarialModel):
         kind = NETWORKS[self.network]
 
         def adam(first, every):
-            rate = kind.learning_rate
+            rate = self.learning_rate or kind.learning_rate
             if self.decay_steps:  # by 1 / decay_steps each `every` steps
                 rate = LinearDecay(rate, first, self.decay_steps - 1, every)
             # TensorFlow 1's, of the same form as Keras's.
-            return keras.optimizers.Adam(rate, kind.beta_1, 0.9, epsilon=1e-8)
+            return keras.optimizers.Adam(rate, self.beta_1, 0.9, epsilon=1e-8)
 
         # G takes its first step in iteration 1 of the code, not 0.
         return {
@@ -261,6 +280,8 @@ class WGANGP(AdversarialModel):
             "num_classes": self.num_classes,
             "n_critic": self.n_critic,
             "gp_weight": self.gp_weight,
+            "learning_rate": self.learning_rate,
+            "beta_1": self.beta_1,
             "decay_steps": self.decay_steps,
             "augment": self.augment,
             "ema_decay": self.ema_decay,

@@ -20,6 +20,19 @@ def test_clipping_drives_weights_to_the_border_and_penalty_slopes_to_one():
     assert np.median(clipped.norms) < 0.7
 
 
+def test_both_critics_see_the_same_noise():
+    clipped, penalised = (
+        lipschitz.adversary(kind, seed=3) for kind in lipschitz.CRITICS
+    )
+    z = penalised.draw_latents(100, 0)
+    np.testing.assert_array_equal(z, clipped.draw_latents(100, 0))
+    points = np.asarray(penalised.generator(z, training=True))
+    assert np.std(points) > 0
+    np.testing.assert_allclose(
+        clipped.generator(z, training=True), points, atol=1e-6
+    )
+
+
 def test_share_at_the_border():
     weights = np.array([0.05, -0.05, 0.04, 0.0, 1.0])
     assert lipschitz.share_at_the_border(weights, 0.05) == pytest.approx(0.4)
@@ -45,6 +58,38 @@ def test_the_table_says_that_all_modes_are_found(name):
         assert found == [str(len(law().centres))] * 5, data
         steps = {row["steps"] for row in rows if row["data"] == data}
         assert steps == {str(mixtures.STEPS[data])}, data
+
+
+def test_the_page_says_how_the_shares_compare():
+    """GAN's is by far the largest on the grid; WGAN's the least, on both."""
+    path = Path(__file__).parents[2] / "benchmarks" / "results" / "toy.csv"
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+
+    def share(data, model):
+        mine = [r for r in rows if (r["data"], r["model"]) == (data, model)]
+        return np.mean([float(row["quality"]) for row in mine])
+
+    for data in mixtures.LAWS:
+        others = [share(data, m) for m in ("gan", "wgan_gp", "cramer_gan")]
+        assert share(data, "wgan") < min(others)
+    others = [share("grid", m) for m in ("wgan", "wgan_gp", "cramer_gan")]
+    assert share("grid", "gan") > 2 * max(others)
+    # Of the true distribution: within three deviations, in the plane.
+    assert 1 - np.exp(-(3**2) / 2) == pytest.approx(0.989, abs=5e-4)
+
+
+@pytest.mark.parametrize("data", mixtures.LAWS)
+def test_the_table_has_the_share_of_noise_and_of_the_truth(data, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
+    import toy as benchmark
+
+    law = mixtures.LAWS[data]()
+    (_, _, noise), (_, modes, truth) = benchmark.bounds_of(data)
+    assert modes == len(law.centres) and truth == pytest.approx(0.989, abs=0.01)
+    # The discs' share of the square [-1, 1]^2.
+    discs = len(law.centres) * np.pi * (3 * law.deviation) ** 2 / 4
+    assert noise == pytest.approx(discs, abs=0.01)
 
 
 @pytest.mark.slow

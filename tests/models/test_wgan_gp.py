@@ -123,6 +123,28 @@ def test_learning_rate_of_the_resnet_decays_as_the_codes():
     assert float(rate) == pytest.approx(2e-4)
 
 
+def test_learning_rate_is_that_of_both_players_and_decays_from_there():
+    gan = keras_gans.WGANGP(
+        (28, 28, 1),
+        width=4,
+        n_critic=2,
+        learning_rate=3e-3,
+        beta_1=0.0,
+        decay_steps=10,
+    )
+    again = keras_gans.WGANGP.from_config(gan.get_config())
+    for optimizers in (gan.default_optimizers(), again.default_optimizers()):
+        generators = optimizers["generator_optimizer"]._learning_rate
+        critics = optimizers["discriminator_optimizer"]._learning_rate
+        assert {adam.beta_1 for adam in optimizers.values()} == {0.0}
+        for step in (0, 4, 8):  # the first is in iteration 1 of the code
+            expected = pytest.approx(3e-3 * (9 - step) / 10, rel=1e-5)
+            assert float(generators(step)) == expected
+        for step in (2, 9, 17):
+            left = 10 - step // 2
+            assert float(critics(step)) == pytest.approx(3e-4 * left, rel=1e-5)
+
+
 # === The code's numbers ===
 
 
@@ -472,6 +494,9 @@ def test_classes_are_learnt():
             "tells it the class",
         ),
         ({"decay_steps": -1}, "`decay_steps`"),
+        ({"learning_rate": 0.0}, "`learning_rate`.*Received: learning_rate=0"),
+        ({"beta_1": 1.0}, r"`beta_1` in \[0, 1\).*Received: beta_1=1"),
+        ({"beta_1": "0"}, "`beta_1` as a finite number"),
         ({"image_shape": None}, "`image_shape`"),
         ({"image_shape": 28}, "`image_shape`"),
         ({"network": ["mnist"]}, "network: one of mnist"),
