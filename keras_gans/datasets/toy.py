@@ -77,6 +77,13 @@ class Mixture(Toy):
         centres: Their means, `[components, dimension]`.
         deviations: Of each, along every axis, `[components]`.
         weights: How often each is drawn, `[components]`, of sum 1.
+
+    Example:
+
+    ```python
+    law = Mixture(np.zeros((1, 2)), np.ones(1), np.ones(1))
+    law.density([[0.0, 0.0]])  # [0.159]: 1 / (2 pi)
+    ```
     """
 
     centres: np.ndarray
@@ -131,6 +138,13 @@ class NoisyCurve(Toy):
     Args:
         curve: From t in [0, 1], `[n]`, which is drawn uniformly, to `[n, 2]`.
         deviation: Of the noise, along each axis.
+
+    Example:
+
+    ```python
+    law = NoisyCurve(lambda t: np.stack([t, 0.0 * t], axis=1), 0.1)
+    law.sample(1000, seed=0)  # along the first axis, from 0 to 1
+    ```
     """
 
     curve: Callable[[np.ndarray], np.ndarray]
@@ -218,6 +232,13 @@ def ring(
 
     Metz et al. 2017 (arXiv:1611.02163), Gulrajani et al. 2017
     (`gan_toy.py`): radius 2 and deviation 0.02.
+
+    Example:
+
+    ```python
+    law = ring()
+    points, modes = law.sample(1000, seed=0), law.classes(1000, seed=0)
+    ```
     """
     check_counts(modes=modes)
     check_positive(radius=radius, deviation=deviation)
@@ -233,6 +254,12 @@ def grid(
 
     Dumoulin et al. 2017 (arXiv:1606.00704), Gulrajani et al. 2017
     (`gan_toy.py`): spacing 2 and deviation 0.05.
+
+    Example:
+
+    ```python
+    grid(side=3).centres  # [9, 2]: (-0.4, -0.4), (0, -0.4), (0.4, -0.4), ...
+    ```
     """
     check_counts(side=side)
     check_positive(spacing=spacing, deviation=deviation)
@@ -254,6 +281,12 @@ def swiss_roll(deviation: float = 0.015) -> NoisyCurve:
 
     Args:
         deviation: Of the noise, along each axis.
+
+    Example:
+
+    ```python
+    points = swiss_roll().sample(1000, seed=0)  # float32 [1000, 2]
+    ```
     """
     check_positive(deviation=deviation)
 
@@ -269,6 +302,12 @@ def two_moons(deviation: float = 0.03) -> NoisyCurve:
 
     Args:
         deviation: Of the noise, along each axis.
+
+    Example:
+
+    ```python
+    points = two_moons().sample(1000, seed=0)  # float32 [1000, 2]
+    ```
     """
     check_positive(deviation=deviation)
 
@@ -295,12 +334,22 @@ IN_THE_PLANE: dict[str, Callable[[], Toy]] = {
 
 
 def images_of(points: Any) -> np.ndarray:
-    """Points `[n, d]`, `[n]` on a line, as images: float32 `[n, 1, 1, d]`."""
+    """Points `[n, d]`, `[n]` on a line, as images: float32 `[n, 1, 1, d]`.
+
+    ```python
+    images_of([[0.5, -0.5]])  # [[[[0.5, -0.5]]]]
+    ```
+    """
     points = np.asarray(points, np.float32)
     return points.reshape(len(points), 1, 1, -1)
 
 
 def points_of(images: Any) -> np.ndarray:
-    """Images `[n, 1, 1, d]` as points: `[n, d]`."""
+    """Images `[n, 1, 1, d]` as points: `[n, d]`.
+
+    ```python
+    points_of(images_of([[0.5, -0.5]]))  # [[0.5, -0.5]]
+    ```
+    """
     images = np.asarray(images)
     return images.reshape(len(images), -1)

@@ -38,6 +38,10 @@ def class_histogram(predicted: Any, classes: int) -> np.ndarray:
 def conditional_accuracy(predicted: Any, asked: Any) -> float:
     """Share of samples in which the classifier sees the class asked for.
 
+    ```python
+    conditional_accuracy([0, 2, 2, 1], asked=[0, 2, 1, 1])  # 0.75
+    ```
+
     Args:
         predicted: Integer classes `[n]` of a classifier.
         asked: Integer classes `[n]` that the generator was given.

@@ -93,6 +93,11 @@ def frechet_distance(
 ) -> float:
     """Squared Fréchet distance of two normal laws, eq. 6 of Heusel et al.
 
+    ```python
+    one = np.eye(2)
+    frechet_distance(np.zeros(2), one, np.ones(2), 4.0 * one)  # 2 + 2
+    ```
+
     Args:
         mean1, mean2: `[d]`.
         cov1, cov2: Symmetric, positive semi-definite `[d, d]`; may be singular.

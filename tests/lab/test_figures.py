@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.stats import norm
 
 from keras_gans.divergences import histograms
@@ -30,6 +31,30 @@ def test_a_figure_has_its_page_and_its_pictures(name):
         assert f"({file.name})" in text
     assert f"({name}.md)" in (PAGES / "README.md").read_text()
     assert callable(importlib.import_module(f"keras_gans.lab.{name}").draw)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "two_modes",
+        "total_variation",
+        "bilinear_game",
+        "parallel_lines",
+        "biased_gradients",
+    ],
+)
+def test_draw_makes_the_pictures_of_the_page(name, tmp_path):
+    """Those that train no network: at a page's width, with something on."""
+    paths = importlib.import_module(f"keras_gans.lab.{name}").draw(tmp_path)
+    assert [path.name for path in paths] == [f"{name}.png"]
+    made, shown = (
+        np.asarray(Image.open(path).convert("L"), np.float64)
+        for path in (paths[0], PAGES / f"{name}.png")
+    )
+    assert made.shape == shown.shape and made.shape[1] == 990
+    # Other versions of matplotlib draw letters a little differently.
+    assert abs(float(made.mean()) - float(shown.mean())) < 5.0
+    assert made.std() > 20.0
 
 
 def test_an_unknown_figure_is_refused(monkeypatch, capsys):
@@ -65,6 +90,24 @@ def test_jensen_shannon_stays_below_log_2_whatever_it_picks():
     assert 0 < value < np.log(2) / 2
     reverse = two_modes.fit("KL(Q ‖ P), reverse", cells=401)[0]
     assert 0 <= mean < reverse + 0.05
+
+
+def test_reverse_kl_and_jensen_shannon_have_a_dent_at_each_mode():
+    means = np.linspace(-3.0, 3.0, 61)
+    dents = {}
+    for name in two_modes.DIVERGENCES:
+        y = two_modes.profile(name, means)
+        inner = y[1:-1]
+        low = np.flatnonzero((inner < y[:-2]) & (inner < y[2:])) + 1
+        dents[name] = means[low], y[low]
+    three = pytest.approx([-2.0, 0.0, 2.0], abs=1e-9)
+    assert dents["KL(P ‖ Q)"][0] == pytest.approx([0.0], abs=1e-9)
+    places, values = dents["KL(Q ‖ P), reverse"]
+    assert places == three
+    assert values == pytest.approx([np.log(2), values[1], np.log(2)], abs=0.01)
+    assert values[1] > values[0]
+    places, values = dents["Jensen-Shannon"]
+    assert places == three and values[1] < values[0]
 
 
 # === Total variation ===
