@@ -146,11 +146,13 @@ class Card:
         """The recipe in a few words."""
         if not self.recipe:  # a classifier's is in its description
             return "see above" if self.model in CLASSIFIERS else "not said"
-        return ", ".join(
+        words = ", ".join(
             f"{name.replace('_', ' ')} {self.recipe[name]}"
             for name in ("steps", "batch_size", "seed")
             if name in self.recipe
         )
+        start = self.recipe.get("start_from")
+        return f"{words}, from the weights of {start}" if start else words
 
 
 def _value(metric: dict[str, Any]) -> str:

@@ -122,6 +122,11 @@ def build_parser() -> argparse.ArgumentParser:
     added.add_argument("--budget", help="of the recipe, by name")
     added.add_argument("--steps", type=positive, help="not the recipe's")
     added.add_argument(
+        "--start-from",
+        metavar="ENTRY",
+        help="begin with its weights, those of dcgan_mnist, say",
+    )
+    added.add_argument(
         "--strategy",
         choices=("auto", "one", "mirrored", "multiworker"),
         default="auto",
@@ -343,7 +348,10 @@ def run_train(options: argparse.Namespace) -> None:
     if options.skip_broken:
         data["skip_broken"] = True
     recipe = dataclasses.replace(
-        recipe, data=data, steps=options.steps or recipe.steps
+        recipe,
+        data=data,
+        steps=options.steps or recipe.steps,
+        start_from=options.start_from or recipe.start_from,
     )
     path = path.resolve()
     name = path.parent.name if path.name == "recipe.toml" else path.stem
@@ -362,6 +370,8 @@ def run_train(options: argparse.Namespace) -> None:
         for key, value in recipe.config.items()
     }
     ours = not options.recipe.endswith(".toml") and not options.data
+    start = recipe.start_from  # a folder: where it lies is private
+    start = Path(start).name if Path(start).is_dir() else start
     facts = public | {"terms": terms}
     if model.takes_text:
         encoder = f"{model.text_encoder.name}, {model.text_dim} numbers a text"
@@ -373,7 +383,9 @@ def run_train(options: argparse.Namespace) -> None:
             entry,
             description=f"{type(model).__name__} trained on {public['name']}.",
             data=facts,
-            recipe=dataclasses.replace(recipe, data=public, config=config),
+            recipe=dataclasses.replace(
+                recipe, data=public, config=config, start_from=start
+            ),
             licence=options.licence or ("Apache-2.0" if ours else "not said"),
             commit=_commit(),
             picture=picture,

@@ -354,22 +354,10 @@ def check_replicas(
         x: What `fit` is given, or `datasets.ShuffledBatches`.
         batch_size: Of an array.
     """
-    strategy = getattr(model, "distribute_strategy", None)
-    replicas = strategy.num_replicas_in_sync if strategy else 1
-    sharded = keras.distribution.distribution()  # on JAX alone
-    if sharded is not None:
-        replicas = sharded.device_mesh.shape[0]
+    replicas, sharded = replicas_of(model)
     if replicas == 1:
         return
-    size = last = None
-    if hasattr(x, "sizes"):
-        size, last = x.sizes()
-    elif hasattr(x, "shape"):
-        size = min(len(x), batch_size or 32)
-        step = (batch_size or 32) * model.batches_a_step
-        last = len(x) % step or step
-    elif is_tf_dataset(x):
-        size = keras.tree.flatten(x.element_spec)[0].shape[:1].as_list()[0]
+    size, last = batches_of(x, batch_size or 32, model.batches_a_step)
     each, least = "one", replicas
     if model.takes_text:
         each, least = "a pair", 2 * replicas
@@ -381,19 +369,43 @@ def check_replicas(
                 "the batch size, leave some images out, or train on one "
                 "device."
             )
-    if sharded is not None and last is not None and last % replicas:
+    if sharded and last is not None and last % replicas:
         raise ValueError(
             f"Expected an epoch that {replicas} devices can share. Received: "
             f"{last} images in its last batch. Leave {last % replicas} of them "
             "out."
         )
-    in_shares = hasattr(x, "sizes") and sharded is None
+    in_shares = hasattr(x, "sizes") and not sharded
     if size is not None and size % replicas and not in_shares:
         raise ValueError(
             f"Expected batches that {replicas} replicas can share. Received: "
             f"a batch of {size}. Change `batch_size` to "
             f"{size + replicas - size % replicas}."
         )
+
+
+def replicas_of(model: keras.Model) -> tuple[int, bool]:
+    """How many the model trains on, and whether they are JAX's devices."""
+    sharded = keras.distribution.distribution()  # on JAX alone
+    if sharded is not None:
+        return sharded.device_mesh.shape[0], True
+    strategy = getattr(model, "distribute_strategy", None)
+    return strategy.num_replicas_in_sync if strategy else 1, False
+
+
+def batches_of(
+    x: Any, batch_size: int, batches_a_step: int
+) -> tuple[int | None, int | None]:
+    """Images of the first and of the last batch; None where it is not told."""
+    if hasattr(x, "sizes"):
+        return x.sizes()
+    if hasattr(x, "shape"):
+        step = batch_size * batches_a_step
+        return min(len(x), batch_size), len(x) % step or step
+    if is_tf_dataset(x):
+        images = keras.tree.flatten(x.element_spec)[0]
+        return images.shape[:1].as_list()[0], None
+    return None, None
 
 
 def check_options(options: dict[str, Any]) -> None:

@@ -135,6 +135,44 @@ def load(
     return model
 
 
+def take_weights(model: keras.Model, name: str | Path) -> None:
+    """Give a model the weights of an entry, in place of its own.
+
+    Args:
+        model: With the entry's networks; what else its class was given may
+            differ. Its moving average starts as its generator.
+        name: Of the entry, as `load` takes it.
+
+    Raises:
+        ValueError: As `load`, or if a network is another one.
+
+    Example:
+
+    ```python
+    gan = keras_gans.DCGAN((28, 28, 1), width=32, augment="translation")
+    take_weights(gan, "dcgan_mnist")
+    ```
+    """
+    entry = load(name)
+    theirs = {network.name: network for network in networks_of(entry)}
+    for network in networks_of(model):
+        shapes = [tuple(w.shape) for w in network.weights]
+        other = theirs.get(network.name)
+        if other is None or shapes != [tuple(w.shape) for w in other.weights]:
+            raise ValueError(
+                f"Expected an entry with the networks of this "
+                f"{type(model).__name__}. Received: {str(name)!r}, a "
+                f"{type(entry).__name__} with another {network.name}. Take the "
+                "`model` and the `config` of its recipe."
+            )
+    for network in networks_of(model):
+        network.set_weights(theirs[network.name].get_weights())
+    model.networks_without_weights = entry.networks_without_weights
+    average = getattr(model, "ema_generator", None)
+    if average is not None:
+        average.set_weights(model.generator.get_weights())
+
+
 def save_pretrained(
     model: keras.Model,
     folder: str | Path,

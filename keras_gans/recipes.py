@@ -48,6 +48,9 @@ class Recipe:
         flip: Mirror half of the images, left to right. Images that are larger
             than the model's are cropped at random.
         dtype_policy: As in Keras: "mixed_bfloat16", say.
+        start_from: An entry, as `load` takes it, whose weights are the first;
+            its networks must be the recipe's, and optimizers start anew. Empty:
+            weights of the seed.
         save_every: Steps between saves.
         sample_every: Steps between pictures of samples.
         budgets: Other numbers of steps by name, or tables of other fields.
@@ -61,6 +64,7 @@ class Recipe:
     seed: int = 0
     flip: bool = False
     dtype_policy: str = "float32"
+    start_from: str = ""
     save_every: int = 1000
     sample_every: int = 1000
     budgets: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -135,6 +139,7 @@ TYPES = {
     "seed": (int, "an integer from 0 to 4294967295"),  # as Keras takes them
     "flip": (bool, "true or false"),
     "dtype_policy": (str, "the name of a dtype policy"),
+    "start_from": (str, "the name, the folder or the address of an entry"),
     "save_every": (int, "a positive integer"),
     "sample_every": (int, "a positive integer"),
     "budgets": (dict, "a table of numbers of steps, or of tables"),

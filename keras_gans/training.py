@@ -32,7 +32,7 @@ from typing import Any
 import keras
 
 import keras_gans
-from keras_gans import datasets, distribute, registry
+from keras_gans import datasets, distribute, pretrained, registry
 from keras_gans.files import (
     first_line,
     regular,
@@ -74,7 +74,8 @@ def train(
     Raises:
         OSError: If there is no room for a save; those before stay whole.
         ValueError: If the folder cannot be written, or holds a run of another
-            recipe or of a version whose saves cannot be read.
+            recipe or of a version whose saves cannot be read; or if the recipe
+            starts from an entry of other networks.
         KeyboardInterrupt: After Ctrl-C or SIGTERM, once all is saved.
         ConnectionError: If another worker is gone.
     """
@@ -100,6 +101,8 @@ def _train_under(
     _check_kind(recipe, data, model)
     batches = _batches(recipe, data, model)
     check_replicas(model, batches)
+    if recipe.start_from and not saves(out):
+        pretrained.take_weights(model, recipe.start_from)
     with distribute.written_by_one(strategy, out) as ours, _alone_in(ours):
         _check_same_run(recipe, data, model, ours)
         _sweep(ours)

@@ -1,8 +1,10 @@
 """Runs that are stopped and killed end as if they had not been."""
 
+import dataclasses
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +16,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_gans import registry, training
+import keras_gans
+from keras_gans import pretrained, registry, training
 from keras_gans.datasets import CaptionedData, ImageData, unpaired
 from keras_gans.recipes import Recipe
 from tests.conformance import CASES, TINY, embeddings_like, images_like
@@ -92,6 +95,64 @@ def test_labels_that_do_not_fit_leave_nothing(tmp_path):
             training.train(recipe, tmp_path / "run", wrong, verbose=0)
         assert not list((tmp_path / "run").iterdir())
     training.train(recipe, tmp_path / "run", data, verbose=0)
+
+
+def test_a_run_starts_from_an_entry(tmp_path):
+    recipe = tiny("dcgan", seed=5)
+    entry = training.train(recipe, tmp_path / "a", toy(recipe), verbose=0)
+    keras_gans.save_pretrained(entry, tmp_path / "entry", recipe=recipe)
+    start = str(tmp_path / "entry")
+    recipe = tiny("dcgan", seed=6, start_from=start)
+    model = training._create(recipe)
+    before = model.generator.get_weights()
+    pretrained.take_weights(model, start)
+    loaded = keras_gans.load(start)
+    for name in ("discriminator", "generator"):
+        for network, other in zip(
+            getattr(model, name).get_weights(),
+            getattr(loaded, name).get_weights(),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(network, other)
+    same = map(np.array_equal, before, model.generator.get_weights())
+    assert not all(same)
+
+    # A run in pieces, the entry gone meanwhile, is the whole run.
+    whole = training.train(recipe, tmp_path / "b", toy(recipe), verbose=0)
+    first = dataclasses.replace(recipe, steps=6)
+    training.train(first, tmp_path / "c", toy(recipe), verbose=0)
+    shutil.rmtree(start)
+    again = training.train(recipe, tmp_path / "c", toy(recipe), verbose=0)
+    assert_equal(again, whole)
+    plain = dataclasses.replace(recipe, start_from="")
+    other = training.train(plain, tmp_path / "d", toy(recipe), verbose=0)
+    assert not np.array_equal(
+        other.generator.get_weights()[0], whole.generator.get_weights()[0]
+    )
+    card = keras_gans.save_pretrained(
+        whole,
+        tmp_path / "child",
+        recipe=dataclasses.replace(recipe, start_from="entry"),
+    )
+    assert "seed 6, from the weights of entry |" in card.to_markdown()
+
+
+def test_a_run_from_an_entry_of_other_networks_leaves_nothing(tmp_path):
+    recipe = tiny("dcgan")
+    gan = training._create(recipe)
+    keras_gans.save_pretrained(gan, tmp_path / "narrow")
+    wide = dataclasses.replace(
+        recipe,
+        config=recipe.config | {"width": recipe.config["width"] * 2},
+        start_from=str(tmp_path / "narrow"),
+    )
+    for bad, words in (
+        (wide, "networks of this DCGAN. Received: .*narrow"),
+        (dataclasses.replace(recipe, start_from="no_such"), "no_such"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            training.train(bad, tmp_path / "run", toy(recipe), verbose=0)
+        assert not [*(tmp_path / "run").glob("*")]
 
 
 def test_a_run_leaves_saves_samples_and_a_log(tmp_path):
