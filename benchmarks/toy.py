@@ -4,9 +4,10 @@
 recipes of `keras_gans/lab/mixtures.py`, five seeds each, and measures 2,500
 samples of each: modes found, and the share within three deviations of one
 (`keras_gans.metrics.mode_coverage`). Beside them: uniform noise on the square,
-and the true distribution. It writes `benchmarks/results/toy.csv`, a
-row a training as soon as it is done, and the table `toy.md` beside it. Rows
-that are there already are not measured again: `--anew` forgets them.
+and the true distribution. It writes `benchmarks/results/toy.csv`, a row a
+training as soon as it is done, and the table `toy.md` beside it, of the
+trainings with the laboratory's steps. Rows that are there already are not
+measured again: `--anew` forgets those that are asked for.
 """
 
 import argparse
@@ -39,7 +40,8 @@ COLUMNS = (
 
 
 def key_of(row: dict[str, Any]) -> tuple:
-    return row["data"], row["model"], int(row["seed"]), int(row["steps"])
+    names = row["data"], row["model"], row["backend"]
+    return *names, int(row["seed"]), int(row["steps"])
 
 
 def measure(data: str, model: str, seed: int, steps: int) -> dict[str, Any]:
@@ -94,7 +96,12 @@ def table(rows: list[dict[str, Any]]) -> str:
                 f"| {data} | {title} | | {modes} of {of} | | {share:.1%} |"
             )
         for model, recipe in mixtures.RECIPES.items():
-            mine = [r for r in rows if (r["data"], r["model"]) == (data, model)]
+            mine = [
+                r
+                for r in rows
+                if (r["data"], r["model"]) == (data, model)
+                and int(r["steps"]) == mixtures.STEPS[data]
+            ]
             if not mine:
                 continue
             modes = [int(r["modes"]) for r in mine]
@@ -125,16 +132,23 @@ def main() -> None:
 
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / "toy.csv"
-    rows = [] if args.anew else read_rows(path)
-    for data in args.data:
-        for model in args.models:
-            for seed in args.seeds:
-                steps = args.steps or mixtures.STEPS[data]
-                if (data, model, seed, steps) in map(key_of, rows):
-                    continue
-                rows.append(measure(data, model, seed, steps))
-                write_rows(rows, path, COLUMNS)
-                print(rows[-1], flush=True)
+    rows = read_rows(path)
+    backend = keras.backend.backend()
+    asked = [
+        (data, model, backend, seed, args.steps or mixtures.STEPS[data])
+        for data in args.data
+        for model in args.models
+        for seed in args.seeds
+    ]
+    if args.anew:
+        rows = [row for row in rows if key_of(row) not in asked]
+    for key in asked:
+        if key in map(key_of, rows):
+            continue
+        data, model, _, seed, steps = key
+        rows.append(measure(data, model, seed, steps))
+        write_rows(rows, path, COLUMNS)
+        print(rows[-1], flush=True)
     (args.out / "toy.md").write_text(table(rows))
     print(table(rows))
 

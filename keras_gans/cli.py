@@ -328,7 +328,7 @@ def run_train(options: argparse.Namespace) -> None:
     from keras_gans.datasets import TERMS
     from keras_gans.pretrained import as_loaded, recipe_path
     from keras_gans.recipes import read_recipe
-    from keras_gans.training import train
+    from keras_gans.training import start_of, train
 
     # First: workers must meet before TensorFlow does anything.
     strategy = distribute.strategy(options.strategy)
@@ -370,9 +370,11 @@ def run_train(options: argparse.Namespace) -> None:
         for key, value in recipe.config.items()
     }
     ours = not options.recipe.endswith(".toml") and not options.data
-    start = recipe.start_from  # a folder: where it lies is private
-    start = Path(start).name if Path(start).is_dir() else start
     facts = public | {"terms": terms}
+    start = start_of(out) or {"start_from": "", "licence": "Apache-2.0"}
+    if start["start_from"]:
+        facts["of the weights it began with"] = start["data"]
+    ours = ours and start["licence"] == "Apache-2.0"
     if model.takes_text:
         encoder = f"{model.text_encoder.name}, {model.text_dim} numbers a text"
         facts["text encoder"] = encoder
@@ -384,7 +386,10 @@ def run_train(options: argparse.Namespace) -> None:
             description=f"{type(model).__name__} trained on {public['name']}.",
             data=facts,
             recipe=dataclasses.replace(
-                recipe, data=public, config=config, start_from=start
+                recipe,
+                data=public,
+                config=config,
+                start_from=start["start_from"],
             ),
             licence=options.licence or ("Apache-2.0" if ours else "not said"),
             commit=_commit(),

@@ -135,13 +135,17 @@ def load(
     return model
 
 
-def take_weights(model: keras.Model, name: str | Path) -> None:
+def take_weights(model: keras.Model, name: str | Path) -> Card:
     """Give a model the weights of an entry, in place of its own.
 
     Args:
-        model: With the entry's networks; what else its class was given may
-            differ. Its moving average starts as its generator.
-        name: Of the entry, as `load` takes it.
+        model: Of the entry's class and with its networks; what else the class
+            was given may differ. Its moving average starts as its generator.
+        name: Of the entry: a name of `list_pretrained()`, a folder, or
+            `"hf://owner/repo"`.
+
+    Returns:
+        The entry's card.
 
     Raises:
         ValueError: As `load`, or if a network is another one.
@@ -153,17 +157,28 @@ def take_weights(model: keras.Model, name: str | Path) -> None:
     take_weights(gan, "dcgan_mnist")
     ```
     """
+    if "://" in str(name) and not str(name).startswith("hf://"):
+        raise ValueError(
+            "Expected the name, the folder or the hf://owner/repo of an entry "
+            f"to start from. Received: {str(name)!r}, whose files have no hash "
+            "to be checked by. `load` it with `sha256`, then `save_pretrained`."
+        )
     entry = load(name)
+    if type(entry) is not type(model):
+        raise ValueError(
+            f"Expected an entry of a {type(model).__name__} to start from. "
+            f"Received: {str(name)!r}, a {type(entry).__name__}. Choose "
+            "another one."
+        )
     theirs = {network.name: network for network in networks_of(entry)}
     for network in networks_of(model):
-        shapes = [tuple(w.shape) for w in network.weights]
         other = theirs.get(network.name)
-        if other is None or shapes != [tuple(w.shape) for w in other.weights]:
+        differ = _first_difference(network, other)
+        if differ:
             raise ValueError(
-                f"Expected an entry with the networks of this "
-                f"{type(model).__name__}. Received: {str(name)!r}, a "
-                f"{type(entry).__name__} with another {network.name}. Take the "
-                "`model` and the `config` of its recipe."
+                "Expected an entry with the model's networks to start from. "
+                f"Received: {str(name)!r}, whose {network.name} has {differ}. "
+                "Take the arguments of its config.json."
             )
     for network in networks_of(model):
         network.set_weights(theirs[network.name].get_weights())
@@ -171,6 +186,22 @@ def take_weights(model: keras.Model, name: str | Path) -> None:
     average = getattr(model, "ema_generator", None)
     if average is not None:
         average.set_weights(model.generator.get_weights())
+    return entry.card
+
+
+def _first_difference(network: keras.Model, other: keras.Model | None) -> str:
+    """How the weights of another one differ, in words; nothing if they fit."""
+    ours = network.weights
+    theirs = [] if other is None else other.weights
+    for mine, given in zip(ours, theirs, strict=False):
+        if mine.shape != given.shape:
+            return (
+                f"{given.path} of shape={tuple(given.shape)}, not "
+                f"{tuple(mine.shape)}"
+            )
+    if len(ours) != len(theirs):
+        return f"{len(theirs)} weights, not {len(ours)}"
+    return ""
 
 
 def save_pretrained(

@@ -48,9 +48,9 @@ class Recipe:
         flip: Mirror half of the images, left to right. Images that are larger
             than the model's are cropped at random.
         dtype_policy: As in Keras: "mixed_bfloat16", say.
-        start_from: An entry, as `load` takes it, whose weights are the first;
-            its networks must be the recipe's, and optimizers start anew. Empty:
-            weights of the seed.
+        start_from: An entry whose weights are the first: a name, a folder, or
+            hf://owner/repo. Its class and networks must be the recipe's, and
+            optimizers start anew. Empty: weights of the seed.
         save_every: Steps between saves.
         sample_every: Steps between pictures of samples.
         budgets: Other numbers of steps by name, or tables of other fields.
@@ -139,7 +139,10 @@ TYPES = {
     "seed": (int, "an integer from 0 to 4294967295"),  # as Keras takes them
     "flip": (bool, "true or false"),
     "dtype_policy": (str, "the name of a dtype policy"),
-    "start_from": (str, "the name, the folder or the address of an entry"),
+    "start_from": (
+        str,
+        "the name, the folder or the hf://owner/repo of an entry",
+    ),
     "save_every": (int, "a positive integer"),
     "sample_every": (int, "a positive integer"),
     "budgets": (dict, "a table of numbers of steps, or of tables"),

@@ -33,6 +33,7 @@ import keras
 
 import keras_gans
 from keras_gans import datasets, distribute, pretrained, registry
+from keras_gans.cards import Card
 from keras_gans.files import (
     first_line,
     regular,
@@ -101,10 +102,13 @@ def _train_under(
     _check_kind(recipe, data, model)
     batches = _batches(recipe, data, model)
     check_replicas(model, batches)
-    if recipe.start_from and not saves(out):
-        pretrained.take_weights(model, recipe.start_from)
+    _check_decay(recipe, model)
     with distribute.written_by_one(strategy, out) as ours, _alone_in(ours):
-        _check_same_run(recipe, data, model, ours)
+        start = None
+        if recipe.start_from and not saves(out):
+            card = pretrained.take_weights(model, recipe.start_from)
+            start = _facts_of_start(recipe.start_from, card)
+        _check_same_run(recipe, data, model, ours, start)
         _sweep(ours)
         run = (recipe, data, batches, model, strategy, verbose)
         return _train(*run, saved_in=out, out=ours)
@@ -331,13 +335,55 @@ DEFAULTS = {
 }
 
 
+def _check_decay(recipe: Recipe, model: keras.Model) -> None:
+    """Raise a `ValueError` where steps would be taken at a rate of zero."""
+    decay_steps = getattr(model, "decay_steps", None)
+    if decay_steps and recipe.steps > decay_steps:
+        raise ValueError(
+            f"Expected at most {decay_steps} steps, over which the learning "
+            f"rate falls to zero. Received: steps={recipe.steps}. Change "
+            "`decay_steps` in the recipe's `config`, too."
+        )
+
+
+def _facts_of_start(start_from: str, card: Card) -> dict[str, str]:
+    """What is known of the entry that a run begins with, for its card.
+
+    A folder's place is private; `./` tells its name from one of the zoo.
+    """
+    known = start_from in pretrained.list_pretrained() or "://" in start_from
+    place = start_from if known else f"./{Path(start_from).resolve().name}"
+    return {
+        "start_from": place,
+        "data": f"{card.data.get('name', 'not said')}, "
+        f"{card.data.get('terms', 'terms not known')}",
+        "licence": card.licence,
+    }
+
+
+def start_of(out: str | Path) -> dict[str, str] | None:
+    """What the run in a folder began with: `start_from`, `data`, `licence`.
+
+    None where it began with random weights.
+    """
+    return json.loads(text_of(Path(out) / "run.json")).get("start")
+
+
 def _check_same_run(
-    recipe: Recipe, data: datasets.ImageData, model: keras.Model, out: Path
+    recipe: Recipe,
+    data: datasets.ImageData,
+    model: keras.Model,
+    out: Path,
+    start: dict[str, str] | None = None,
 ) -> None:
     """Write `run.json` for a new run, or compare it with an old one's."""
     fields = recipe.as_dict()
-    # A run may be made longer, and saved or drawn more often.
-    for free in ("steps", "budgets", "save_every", "sample_every"):
+    # A run may be made longer, and saved or drawn more often; and where it
+    # began is in its saves.
+    for free in (
+        *("steps", "budgets", "save_every", "sample_every"),
+        "start_from",
+    ):
         fields.pop(free)
     # Where the data lies on this machine is not what it is.
     fields["data"] = {
@@ -355,13 +401,13 @@ def _check_same_run(
                 f"Expected {path}, which says what the saves beside it are of. "
                 "Received: no such file. Choose another folder."
             )
-        facts = {"keras_gans": keras_gans.__version__, "recipe": ours}
-        with written_aside(path) as file:
-            file.write(json.dumps(facts, indent=2).encode())
+        _write_run(path, ours, start)
         return
     try:
+        facts = json.loads(text_of(path))
+        began = str((facts.get("start") or {}).get("start_from", ""))
         # A field that is younger than the run had its default there.
-        theirs = DEFAULTS | json.loads(text_of(path))["recipe"]
+        theirs = DEFAULTS | facts["recipe"]
         differ = [n for n in ours if theirs.get(n) != ours[n]]
     except (
         *(OSError, ValueError, KeyError, TypeError, AttributeError),
@@ -384,6 +430,22 @@ def _check_same_run(
             f"{name}={theirs.get(name)!r:.200}. Received: {name}="
             f"{ours[name]!r:.200}. Choose another folder."
         )
+    if not saves(out):
+        _write_run(path, ours, start)  # nothing is lost by another start
+    elif recipe.start_from and Path(recipe.start_from).name != Path(began).name:
+        raise ValueError(
+            f"Expected a run that began with {began or 'random weights'!r}, as "
+            f"that in {out}. Received: start_from={recipe.start_from!r}. Leave "
+            "it out to go on, or choose another folder."
+        )
+
+
+def _write_run(
+    path: Path, recipe: dict[str, Any], start: dict[str, str] | None
+) -> None:
+    facts = {"keras_gans": keras_gans.__version__, "recipe": recipe}
+    with written_aside(path) as file:
+        file.write(json.dumps(facts | {"start": start}, indent=2).encode())
 
 
 def _shapes_hash(model: keras.Model) -> str:

@@ -107,13 +107,17 @@ def test_a_run_starts_from_an_entry(tmp_path):
     before = model.generator.get_weights()
     pretrained.take_weights(model, start)
     loaded = keras_gans.load(start)
-    for name in ("discriminator", "generator"):
-        for network, other in zip(
+    for name, other in (
+        ("discriminator", "discriminator"),
+        ("generator", "generator"),
+        ("ema_generator", "generator"),
+    ):
+        for mine, theirs in zip(
             getattr(model, name).get_weights(),
-            getattr(loaded, name).get_weights(),
+            getattr(loaded, other).get_weights(),
             strict=True,
         ):
-            np.testing.assert_array_equal(network, other)
+            np.testing.assert_array_equal(mine, theirs)
     same = map(np.array_equal, before, model.generator.get_weights())
     assert not all(same)
 
@@ -124,17 +128,38 @@ def test_a_run_starts_from_an_entry(tmp_path):
     shutil.rmtree(start)
     again = training.train(recipe, tmp_path / "c", toy(recipe), verbose=0)
     assert_equal(again, whole)
+    assert training.start_of(tmp_path / "c") == {
+        "start_from": "./entry",
+        "data": "not said, terms not known",
+        "licence": "Apache-2.0",
+    }
     plain = dataclasses.replace(recipe, start_from="")
+    again = training.train(plain, tmp_path / "c", toy(recipe), verbose=0)
+    assert_equal(again, whole)  # where a run began need not be said again
+    with pytest.raises(ValueError, match="began with './entry'.*another"):
+        wrong = dataclasses.replace(recipe, start_from="another")
+        training.train(wrong, tmp_path / "c", toy(recipe), verbose=0)
     other = training.train(plain, tmp_path / "d", toy(recipe), verbose=0)
     assert not np.array_equal(
         other.generator.get_weights()[0], whole.generator.get_weights()[0]
     )
-    card = keras_gans.save_pretrained(
-        whole,
-        tmp_path / "child",
-        recipe=dataclasses.replace(recipe, start_from="entry"),
-    )
-    assert "seed 6, from the weights of entry |" in card.to_markdown()
+
+
+def test_a_run_starts_without_the_discriminator_of_a_wheel(tmp_path):
+    recipe = tiny("dcgan", start_from=str(tmp_path / "entry"))
+    keras_gans.save_pretrained(training._create(recipe), tmp_path / "entry")
+    (tmp_path / "entry" / "discriminator.weights.h5").unlink()
+    with pytest.warns(UserWarning, match="discriminator.*start anew"):
+        training.train(recipe, tmp_path / "run", toy(recipe), verbose=0)
+
+
+def test_steps_at_a_rate_of_zero_are_refused(tmp_path):
+    recipe = tiny("wgan_gp")
+    config = recipe.config | {"decay_steps": 11}
+    recipe = dataclasses.replace(recipe, config=config)
+    with pytest.raises(ValueError, match="at most 11 steps.*steps=12"):
+        training.train(recipe, tmp_path / "run", toy(recipe), verbose=0)
+    assert not [*(tmp_path / "run").glob("*")]
 
 
 def test_a_run_from_an_entry_of_other_networks_leaves_nothing(tmp_path):
@@ -147,12 +172,22 @@ def test_a_run_from_an_entry_of_other_networks_leaves_nothing(tmp_path):
         start_from=str(tmp_path / "narrow"),
     )
     for bad, words in (
-        (wide, "networks of this DCGAN. Received: .*narrow"),
+        (wide, r"narrow', whose generator has .*kernel of shape=\("),
         (dataclasses.replace(recipe, start_from="no_such"), "no_such"),
+        (dataclasses.replace(recipe, start_from="gan_mnist"), "a GAN. Choose"),
+        (dataclasses.replace(recipe, start_from="https://a.b/c"), "no hash"),
     ):
         with pytest.raises(ValueError, match=words):
             training.train(bad, tmp_path / "run", toy(recipe), verbose=0)
         assert not [*(tmp_path / "run").glob("*")]
+
+    # A run without a save yet may begin elsewhere.
+    good = dataclasses.replace(recipe, steps=1, save_every=1)
+    training.train(good, tmp_path / "run", toy(recipe), verbose=0)
+    training.saves(tmp_path / "run")[0].unlink()
+    again = dataclasses.replace(good, start_from=str(tmp_path / "narrow"))
+    training.train(again, tmp_path / "run", toy(recipe), verbose=0)
+    assert training.start_of(tmp_path / "run")["start_from"] == "./narrow"
 
 
 def test_a_run_leaves_saves_samples_and_a_log(tmp_path):

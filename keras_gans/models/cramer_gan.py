@@ -128,12 +128,14 @@ def pixels(x: Any) -> Any:
     return 2.0 * x - 1.0
 
 
+# The third: of an image's unit over that of the critic's pixels, in [0, 1].
 NETWORKS = {
-    "mnist": (build_mnist_generator, build_mnist_discriminator),
-    "dcgan": (build_dcgan_generator, build_dcgan_discriminator),
+    "mnist": (build_mnist_generator, build_mnist_discriminator, 2.0),
+    "dcgan": (build_dcgan_generator, build_dcgan_discriminator, 2.0),
     "toy": (
         build_toy_generator,
         functools.partial(build_toy_discriminator, units=256),
+        1.0,
     ),
 }
 
@@ -240,7 +242,7 @@ class CramerGAN(AdversarialModel):
         self.batches_a_step = n_critic + 1
         self.gp_weight = gp_weight
         self.ema_decay = ema_decay
-        build_generator, build_discriminator = NETWORKS[network]
+        build_generator, build_discriminator, _ = NETWORKS[network]
         self.generator = build_generator(
             self.image_shape, self.latent_dim, width
         )
@@ -289,7 +291,7 @@ class CramerGAN(AdversarialModel):
             gp = gradient_penalty(
                 lambda images: critic(self.discriminator(images), h_g2),
                 x_hat,
-                scale=2.0,  # pixels in [0, 1]
+                NETWORKS[self.network][2],
             )
             d_loss = -surrogate + self.gp_weight * gp
             return d_loss, {"wasserstein": surrogate, "gp": gp}
