@@ -131,6 +131,17 @@ def test_trains_on_a_folder_of_pictures(tmp_path, monkeypatch, capsys):
     assert main([*command, "--steps", "6"]) == 0  # goes on
     assert len(list((tmp_path / "runs" / "mine").glob("step_*"))) == 2
 
+    start = str(tmp_path / "runs" / "mine" / "mine")
+    command += ["--out", "next", "--steps", "1", "--start-from", start]
+    assert main(command) == 0
+    shutil.rmtree(start)
+    assert main(command) == 0  # nothing is left to do
+    card = keras_gans.load(tmp_path / "next" / "mine").card
+    assert card.recipe["start_from"] == "./mine"  # and no path
+    assert card.data["of the weights it began with"] == "pictures, not known"
+    assert card.licence == "not said"
+    assert "from the weights of ./mine" in card.to_markdown()
+
 
 STAGE1 = """
 model = "stackgan_stage1"

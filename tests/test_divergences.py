@@ -348,3 +348,29 @@ def test_energy_distance_of_a_line_in_the_plane():
     assert histograms.energy_distance(p, q, tilted) == pytest.approx(
         histograms.energy_distance(p, q, line), rel=1e-9
     )
+
+
+@pytest.mark.parametrize("deviation", [1e-20, 1e-35, 1e-100, 1e-300])
+def test_jensen_shannon_of_a_spike_is_log_2(deviation):
+    found = gaussians.jensen_shannon((0.0, 1.0), (0.0, deviation))
+    assert found == pytest.approx(np.log(2), abs=1e-12)
+
+
+def test_laws_of_huge_scale_are_as_of_small_ones():
+    small = (0.0, 0.5), (0.5, 0.85)
+    huge = (0.0, 1e308), (1e308, 1.7e308)
+    for name in ("jensen_shannon", "total_variation"):
+        divergence = getattr(gaussians, name)
+        assert divergence(*huge) == pytest.approx(divergence(*small))
+    expected = gaussians.energy_distance((0.0, 1.0), (1.0, 1.7))
+    found = gaussians.energy_distance((0.0, 1e307), (1e307, 1.7e307))
+    assert found == pytest.approx(1e307 * expected)
+    found = samples.energy_distance([1e307, -1e307], [0.0, 1.0])
+    expected = samples.energy_distance([1.0, -1.0], [0.0, 0.0])
+    assert found == pytest.approx(1e307 * expected)
+
+
+def test_unequal_samples_beyond_the_program_are_refused():
+    x = np.zeros((600, 2))
+    with pytest.raises(ValueError, match="600 and 500. Take some"):
+        samples.wasserstein_1(x, x[:500])

@@ -69,7 +69,7 @@ class Toy:
         return x.astype(np.float64)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Mixture(Toy):
     """Round Gaussians, one of which each point is drawn from.
 
@@ -131,7 +131,7 @@ class Mixture(Toy):
         return total
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class NoisyCurve(Toy):
     """Points of a curve in the plane, moved by round Gaussian noise.
 
@@ -158,11 +158,15 @@ class NoisyCurve(Toy):
     def density(self, points: Any) -> np.ndarray:
         """The mean over t of the noise's density.
 
-        Of t's so many that neighbours on a curve as long as these, of 5.5 at
-        most, are nearer than a deviation.
+        Of t's so many that neighbours on the curve are nearer than half of a
+        deviation.
         """
         x = self.checked(points)
-        n = int(np.ceil(8.0 / self.deviation))
+        line = self.curve(np.linspace(0.0, 1.0, 1001))
+        steps = np.linalg.norm(np.diff(line, axis=0), axis=1)
+        # But for a curve of pieces: between them is one long step.
+        fastest = 1000.0 * np.quantile(steps, 0.998)
+        n = int(np.ceil(2.0 * fastest / self.deviation))
         total = np.zeros(len(x))
         for place in self.curve((np.arange(n) + 0.5) / n):
             total += bell(x - place, self.deviation) / n

@@ -81,7 +81,13 @@ def jensen_shannon(p: tuple, q: tuple) -> float:
     Args:
         p, q: `(mean, deviation)` each.
     """
-    laws = checked_law(p, "p"), checked_law(q, "q")
+    (a, s), (b, t) = checked_law(p, "p"), checked_law(q, "q")
+    unit = max(s, t)
+    apart = 2.0 * ((b / 2.0 - a / 2.0) / unit)
+    # What they share is less than a float's last digit.
+    if min(s, t) < 1e-25 * unit or abs(apart) > 80.0:
+        return float(np.log(2.0))
+    laws = (0.0, s / unit), (apart, t / unit)
 
     def log_density(x, law):
         mean, deviation = law
@@ -121,9 +127,11 @@ def energy_distance(p: tuple, q: tuple) -> float:
         p, q: `(mean, deviation)` each.
     """
     (a, s), (b, t) = checked_law(p, "p"), checked_law(q, "q")
+    unit = max(abs(a), abs(b), s, t)  # so that no sum overflows
+    a, b, s, t = a / unit, b / unit, s / unit, t / unit
     across = mean_of_folded(a - b, np.hypot(s, t))
     within = (s + t) * 2.0 / np.sqrt(np.pi)
-    return max(0.0, 2.0 * across - within)
+    return unit * max(0.0, 2.0 * across - within)
 
 
 def mean_of_folded(mean: float, deviation: float) -> float:

@@ -144,8 +144,9 @@ def checked_histogram(p: Any, name: str) -> np.ndarray:
     p = as_array(p, name)
     if p.ndim != 1 or len(p) == 0 or p.dtype.kind not in "fiu":
         raise ValueError(
-            f"Expected `{name}` as probabilities [outcomes]. Received: "
-            f"{p.dtype} of shape={p.shape}. Flatten it: `{name}.reshape(-1)`."
+            f"Expected `{name}` as probabilities [outcomes], numbers. "
+            f"Received: {p.dtype} of shape={p.shape}. Tables are flattened "
+            f"by `{name}.reshape(-1)`."
         )
     p = p.astype(np.float64)
     if not np.isfinite(p).all() or p.min() < 0.0:

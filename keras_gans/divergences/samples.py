@@ -48,12 +48,12 @@ def jensen_shannon(x: Any, y: Any, bins: int = 32) -> float:
 def wasserstein_1(x: Any, y: Any) -> float:
     """The least mean distance over which x is moved onto y; exact.
 
-    On a line by sorting; elsewhere by the assignment of as many points, or the
-    linear program of histograms.
+    On a line by sorting; elsewhere by the assignment of as many points, up to
+    3,000, or the linear program of histograms.
 
     Args:
         x, y: Samples `[n]` and `[m]`, or `[n, d]` and `[m, d]`, the latter of
-            some hundreds.
+            some hundreds where n and m differ.
 
     Raises:
         ValueError: Also if there are too many samples for the linear program.
@@ -68,6 +68,13 @@ def wasserstein_1(x: Any, y: Any) -> float:
     if len(x) == len(y) and len(x) <= 3_000:
         costs = cdist(x, y)
         return float(costs[linear_sum_assignment(costs)].mean())
+    if len(x) * len(y) > histograms.MOST_PAIRS:
+        raise ValueError(
+            "Expected as many samples on both sides, 3,000 at most, or at most "
+            f"{histograms.MOST_PAIRS:,} pairs of them. Received: {len(x):,} "
+            f"and {len(y):,}. Take some of them, or a bound: "
+            "`keras_gans.divergences.kantorovich_rubinstein`."
+        )
     p = np.repeat([1.0 / len(x), 0.0], [len(x), len(y)])
     q = np.repeat([0.0, 1.0 / len(y)], [len(x), len(y)])
     return histograms.wasserstein_1(p, q, np.concatenate([x, y]))
@@ -83,10 +90,12 @@ def energy_distance(x: Any, y: Any) -> float:
         x, y: Samples `[n]` and `[m]`, or `[n, d]` and `[m, d]`.
     """
     x, y = checked_samples(x, y)
+    unit = max(np.abs(x).max(), np.abs(y).max()) or 1.0
+    x, y = x / unit, y / unit  # so that no sum overflows
     distance = (
         2.0 * mean_distance(x, y) - mean_distance(x, x) - mean_distance(y, y)
     )
-    return max(0.0, distance)
+    return float(unit * max(0.0, distance))
 
 
 def mean_distance(x: np.ndarray, y: np.ndarray, rows: int = 1024) -> float:

@@ -93,7 +93,8 @@ def draw(folder: Path) -> list[Path]:
         some = path[:55] if name == "simultaneous" else path
         axis.plot(*some.T, ".-", color=colour, lw=0.8, ms=3, label=name)
         radius = np.linalg.norm(path, axis=1)
-        right.semilogy(radius, color=colour, label=name)
+        style = "--" if name == "optimistic" else "-"  # over extragradient's
+        right.semilogy(radius, style, color=colour, label=name)
     for axis, title in (
         (left, "plain gradient steps"),
         (middle, "remedies"),
@@ -107,6 +108,7 @@ def draw(folder: Path) -> list[Path]:
         xlabel="steps of size 0.2",
         ylabel="distance from the equilibrium",
         title="who arrives",
+        ylim=(1e-8, 30),  # room for the legend
     )
     right.legend(frameon=False, fontsize=8, loc="lower left")
     return [save(sheet, folder / "bilinear_game.png")]

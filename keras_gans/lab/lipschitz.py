@@ -37,10 +37,12 @@ class Critic:
     Args:
         weights: Of its kernels, flat.
         norms: ||grad f|| at points between real and generated ones.
+        largest: Of its parameters as the last step left them, before a clip.
     """
 
     weights: np.ndarray
     norms: np.ndarray
+    largest: float = np.nan
 
 
 def adversary(kind: str, seed: int) -> keras.Model:
@@ -76,13 +78,24 @@ def train(kind: str, steps: int = 300, seed: int = 0) -> Critic:
     start = gan.generator.get_weights()
     points = toy.swiss_roll().images(steps * 5 * 128, seed=seed)
     gan.fit(points, batch_size=128, verbose=0)
+    overshoot = max(np.abs(w).max() for w in gan.discriminator.get_weights())
     for before, after in zip(start, gan.generator.get_weights(), strict=True):
         np.testing.assert_array_equal(before, after)
-    return look_at(gan, seed)
+    return dataclasses.replace(look_at(gan, seed), largest=float(overshoot))
 
 
 def look_at(gan: keras.Model, seed: int, n: int = 1000) -> Critic:
-    """The weights of a critic, and its slopes between real and fake."""
+    """The weights of a critic, and its slopes between real and fake.
+
+    Of WGAN as its next step would see it: Algorithm 1 clips before a step.
+    """
+    if hasattr(gan, "clip_value"):
+        gan.discriminator.set_weights(
+            [
+                np.clip(w, -gan.clip_value, gan.clip_value)
+                for w in gan.discriminator.get_weights()
+            ]
+        )
     real = toy.swiss_roll().images(n, seed=seed + 1)
     z = gan.draw_latents(n, seed)  # as in training, where nothing is clipped
     fake = ops.convert_to_numpy(gan.generator(z, training=True))
@@ -91,8 +104,6 @@ def look_at(gan: keras.Model, seed: int, n: int = 1000) -> Critic:
     slopes = gradient(lambda x: gan.discriminator(x, training=True), x_hat)
     slopes = ops.convert_to_numpy(slopes).reshape(n, -1)
     kernels = [w for w in gan.discriminator.get_weights() if w.ndim == 2]
-    if hasattr(gan, "clip_value"):  # as its next step would see them
-        kernels = [np.clip(w, -gan.clip_value, gan.clip_value) for w in kernels]
     weights = np.concatenate([w.reshape(-1) for w in kernels])
     return Critic(weights, np.linalg.norm(slopes, axis=1))
 
@@ -113,7 +124,9 @@ def draw(folder: Path) -> list[Path]:
         title=f"clipped: {share_at_the_border(clipped.weights):.0%} at ±{CLIP}",
     )
     middle.hist(penalised.weights, 61, color=ORANGE)
-    middle.set(xlabel="critic weight", title="gradient penalty")
+    middle.set(
+        xlabel="critic weight", ylabel="how many", title="gradient penalty"
+    )
     bins = np.geomspace(1e-3, 10, 60)
     for (kind, critic), colour in zip(
         critics.items(), (BLUE, ORANGE), strict=True
@@ -123,6 +136,7 @@ def draw(folder: Path) -> list[Path]:
     right.set(
         xscale="log",
         xlabel="‖∇f‖ between real and fake",
+        ylabel="how many points",
         title="slopes",
     )
     right.legend(frameon=False, fontsize=9, loc="upper left")

@@ -75,7 +75,7 @@ def draw(folder: Path) -> list[Path]:
     left.axhline(np.log(2), color=BLUE, lw=0.7, ls=":")
     left.annotate("log 2", (-1.0, np.log(2) + 0.02), color=BLUE)
     left.set(
-        xlabel="θ, the lines' distance",
+        xlabel="θ, where Q's line stands",
         ylabel="distance of the laws",
         xticks=(-1, -0.5, 0, 0.5, 1),
         ylim=(-0.05, 1.35),

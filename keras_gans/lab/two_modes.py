@@ -77,14 +77,19 @@ def draw(folder: Path) -> list[Path]:
     x = np.linspace(-6.0, 6.0, 601)
     left.fill_between(x, P.density(x), color=GREY, alpha=0.3, label="P")
     means = np.linspace(-3.0, 3.0, 61)
-    styles = ((BLUE, "-"), (RED, "-"), (GREEN, "--"))
-    for name, (colour, style) in zip(DIVERGENCES, styles, strict=True):
+    styles = ((BLUE, "-", 4.0), (RED, "-", 1.5), (GREEN, "--", 1.5))
+    for name, (colour, style, lw) in zip(DIVERGENCES, styles, strict=True):
         mean, deviation, value = fit(name)
         label = f"{name}: N({abs(mean):.2f}, {deviation:.2f}²)"
         density = norm.pdf(x, mean, deviation)
-        left.plot(x, density, style, color=colour, label=label)
+        left.plot(x, density, style, color=colour, lw=lw, label=label)
         right.plot(means, profile(name, means), color=colour, label=name)
         right.plot(mean, value, "o", color=colour)
+    inset = right.inset_axes((0.72, 0.3, 0.27, 0.27))  # JS at a mode
+    near = np.linspace(1.5, 2.5, 41)
+    inset.plot(near, profile("Jensen-Shannon", near, cells=601), color=GREEN)
+    inset.set(xticks=(1.5, 2.0, 2.5))
+    inset.tick_params(labelsize=7)
     left.set(
         xlabel="x",
         ylabel="density",

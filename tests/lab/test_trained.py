@@ -1,6 +1,7 @@
 """The laboratory's figures that train, in small."""
 
 import csv
+import importlib
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from keras_gans.lab import lipschitz, mixtures
 def test_clipping_drives_weights_to_the_border_and_penalty_slopes_to_one():
     clipped = lipschitz.train("weight clipping", steps=100)
     penalised = lipschitz.train("gradient penalty", steps=100)
-    assert np.abs(clipped.weights).max() <= lipschitz.CLIP
+    # Clipped before each step, and by a few learning rates outside after it.
+    assert lipschitz.CLIP < clipped.largest < lipschitz.CLIP + 10 * 5e-4
+    assert penalised.largest > 3 * lipschitz.CLIP
     assert lipschitz.share_at_the_border(clipped.weights) > 0.3
     assert lipschitz.share_at_the_border(penalised.weights) < 0.05
     assert abs(np.median(penalised.norms) - 1.0) < 0.25
@@ -75,6 +78,13 @@ def test_the_page_says_how_the_shares_compare():
         assert share(data, "wgan") < min(others)
     others = [share("grid", m) for m in ("wgan", "wgan_gp", "cramer_gan")]
     assert share("grid", "gan") > 2 * max(others)
+    for model in ("gan", "wgan"):  # never all of the grid
+        modes = [
+            int(row["modes"])
+            for row in rows
+            if (row["data"], row["model"]) == ("grid", model)
+        ]
+        assert len(modes) == 5 and max(modes) < 25
     # Of the true distribution: within three deviations, in the plane.
     assert 1 - np.exp(-(3**2) / 2) == pytest.approx(0.989, abs=5e-4)
 
@@ -89,7 +99,20 @@ def test_the_table_has_the_share_of_noise_and_of_the_truth(data, monkeypatch):
     assert modes == len(law.centres) and truth == pytest.approx(0.989, abs=0.01)
     # The discs' share of the square [-1, 1]^2.
     discs = len(law.centres) * np.pi * (3 * law.deviation) ** 2 / 4
-    assert noise == pytest.approx(discs, abs=0.01)
+    assert noise == pytest.approx(discs, abs=0.003)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["optimal_discriminator", "lipschitz", "mixtures"]
+)
+def test_draw_makes_the_pictures_of_the_page(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(mixtures, "STEPS", {"ring": 20, "grid": 20})
+    paths = importlib.import_module(f"keras_gans.lab.{name}").draw(tmp_path)
+    pages = Path(__file__).parents[2] / "docs" / "lab"
+    shown = {p.name for p in pages.glob(f"{name}*") if p.suffix != ".md"}
+    assert {path.name for path in paths} == shown
+    assert all(path.stat().st_size > 10_000 for path in paths)
 
 
 @pytest.mark.slow

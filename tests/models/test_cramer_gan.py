@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 import keras_gans
+from keras_gans import losses
 from keras_gans.models import cramer_gan
 
 
@@ -49,6 +50,42 @@ def test_bare_compile_gives_the_codes_optimizers():
             assert float(adam.learning_rate) == pytest.approx(1e-4)
             assert (adam.beta_1, adam.beta_2) == (0.5, 0.9)
             assert (adam.epsilon, adam.clipnorm) == (1e-8, clipnorm)
+
+
+@pytest.mark.parametrize(
+    "network, shape, unit",
+    [
+        ("toy", (1, 1, 2), 1.0),  # points as they are
+        ("mnist", (28, 28, 1), 2.0),  # pixels in [0, 1]
+        ("dcgan", (16, 16, 1), 2.0),
+    ],
+)
+def test_the_penalty_is_of_slopes_in_the_critics_unit(
+    float64, monkeypatch, network, shape, unit
+):
+    """By finite differences, along the slope and across it."""
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("float64 is shown on TensorFlow")
+    gan = keras_gans.CramerGAN(shape, network, width=4)
+    gan.compile(run_eagerly=True)
+    seen = []
+
+    def spy(critic, images, scale):
+        penalty = losses.gradient_penalty(critic, images, scale)
+        slopes = []
+        for direction in np.eye(images[0].shape.num_elements()):
+            step = 1e-6 * direction.reshape(shape)
+            rise = critic(images + step) - critic(images - step)
+            slopes.append(ops.convert_to_numpy(rise) / 2e-6)
+        norms = unit * np.linalg.norm(slopes, axis=0)
+        seen.append((float(penalty), np.mean((norms - 1.0) ** 2)))
+        return penalty
+
+    monkeypatch.setattr(cramer_gan, "gradient_penalty", spy)
+    x = np.random.default_rng(0).uniform(-1, 1, (3, *shape))
+    gan.step_critic(ops.convert_to_tensor(x))
+    found, expected = seen[0]
+    assert found == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize("network", ["mnist", "dcgan"])

@@ -145,6 +145,22 @@ def test_learning_rate_is_that_of_both_players_and_decays_from_there():
             assert float(critics(step)) == pytest.approx(3e-4 * left, rel=1e-5)
 
 
+def test_the_entry_for_digits_is_nearer_to_them_than_dcgans():
+    """The better of WGAN-GP's and Cramer's: within 3 times the floor."""
+    distance = "frechet_distance/lenet_mnist"
+    figures = {
+        name: {m["name"]: m for m in keras_gans.load(name).card.metrics}
+        for name in ("wgan_gp_mnist", "cramer_gan_mnist", "dcgan_mnist")
+    }
+    protocols = [f[distance]["protocol"] for f in figures.values()]
+    assert protocols[0] == protocols[1] == protocols[2]
+    value = {name: f[distance]["value"] for name, f in figures.items()}
+    best = min(value["wgan_gp_mnist"], value["cramer_gan_mnist"])
+    floor = "frechet_distance of training images/lenet_mnist"
+    assert best < value["dcgan_mnist"]
+    assert best < 3 * figures["wgan_gp_mnist"][floor]["value"]
+
+
 # === The code's numbers ===
 
 
