@@ -34,9 +34,9 @@ round that counts is the column `others`.
 An image that a Wasserstein GAN trains on is one of five critic steps (six
 batches for the Cramer GAN); in the convolutional CGAN it is one player's.
 
-GFLOP/s of DCGAN and of WGAN-GP's digits count the operations that the algorithm
-needs, as a share of the fastest 2048x2048 float32 matrix product seen in the
-same run.
+GFLOP/s of DCGAN and the Wasserstein GANs of digits count the operations that
+the algorithm needs, as a share of the fastest 2048x2048 float32 matrix product
+seen in the same run.
 
 Writes `throughput.csv` and, from the same rows, `throughput.md`. With
 `--models` the rows of the others stay, under their own dates.
@@ -222,6 +222,13 @@ def dcgan_step_gflop(image_shape: tuple[int, int, int]) -> float:
     - G forward, weight gradients and input gradients once each, the last not
       in its first layer: nothing wants the gradient of z.
     """
+    d, d_first, g, g_first = dcgan_layers(image_shape)
+    multiply_adds = (3 + 2 + 3) * d - 2 * d_first + 3 * g - g_first
+    return 2e-9 * multiply_adds
+
+
+def dcgan_layers(image_shape: tuple[int, int, int]) -> tuple[int, ...]:
+    """Multiply-adds of a forward pass: D, its first layer, G, its first."""
     size, _, channels = image_shape
     latent_dim, width = 100, 64
     sizes = [size]
@@ -239,8 +246,39 @@ def dcgan_step_gflop(image_shape: tuple[int, int, int]) -> float:
     g_first, d_first = latent_dim * 4**2 * filters[0], stages[-1]
     g = g_first + sum(stages)
     d = sum(stages) + 4**2 * filters[0]
-    multiply_adds = (3 + 2 + 3) * d - 2 * d_first + 3 * g - g_first
-    return 2e-9 * multiply_adds
+    return d, d_first, g, g_first
+
+
+def wgan_step_gflop(image_shape: tuple[int, int, int]) -> float:
+    """What a step of WGAN with DCGAN's networks computes for one real image.
+
+    Counted as for DCGAN. Each real image and a generated one go through D,
+    forward, to the weights, and back through all layers but the first; G goes
+    forward once; and there is a fifth of G's step: D forward and back to the
+    pixels, G forward, to the weights, and back but in its first layer.
+    """
+    d, d_first, g, g_first = dcgan_layers(image_shape)
+    critic = 2 * (3 * d - d_first) + g
+    return 2e-9 * (critic + (2 * d + 3 * g - g_first) / 5)
+
+
+def cramer_step_gflop() -> float:
+    """What a step of Cramer's MNIST networks computes for one real image.
+
+    Counted as for WGAN-GP. In five of six batches each real image goes with two
+    generated ones through h, forward, to the weights and back but in the first
+    layer; a mixed one as there, and once more to the weights, since f is no
+    linear function of h. In the sixth two generated images of each real one,
+    and it, go forward, and the two back to the pixels and through G.
+    """
+    h_layers = [13**2 * 16 * 64, 5**2 * 16 * 64 * 128]
+    h_layers += [5**2 * 128 * 1024, 1024 * 256]
+    g_layers = [100 * 1024, 1024 * 7 * 7 * 128]
+    g_layers += [7**2 * 16 * 128 * 64, 14**2 * 16 * 64]
+    h, g = sum(h_layers), sum(g_layers)
+    critic = 3 * (3 * h - h_layers[0]) + 4 * h + (2 * h - h_layers[0]) + 2 * g
+    generator = 3 * h + 2 * h + 2 * (3 * g - g_layers[0])
+    return 2e-9 * (5 * critic + generator) / 6
 
 
 def wgan_gp_step_gflop() -> float:
@@ -637,6 +675,11 @@ def row_of(
         row["gflops"] = statistics.median(train) * gflop
     if case.title == "wgan_gp mnist":
         row["gflops"] = statistics.median(train) * wgan_gp_step_gflop()
+    if case.model == "wgan":
+        gflop = wgan_step_gflop(case.image_shape)
+        row["gflops"] = statistics.median(train) * gflop
+    if case.model == "cramer_gan":
+        row["gflops"] = statistics.median(train) * cramer_step_gflop()
     return row | {
         "matmul_gflops": matmul,
         "rounds": len(train),
