@@ -108,7 +108,7 @@ def draw(folder: Path) -> list[Path]:
         xlabel="steps of size 0.2",
         ylabel="distance from the equilibrium",
         title="who arrives",
-        ylim=(1e-8, 30),  # room for the legend
+        ylim=(3e-5, 30),  # room for the legend
     )
     right.legend(frameon=False, fontsize=8, loc="lower left")
     return [save(sheet, folder / "bilinear_game.png")]

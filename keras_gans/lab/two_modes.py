@@ -73,37 +73,38 @@ def profile(name: str, means: np.ndarray, cells: int = 301) -> np.ndarray:
 def draw(folder: Path) -> list[Path]:
     from scipy.stats import norm
 
-    sheet, (left, right) = figure(2)
+    sheet, (left, right, dents) = figure(3)
     x = np.linspace(-6.0, 6.0, 601)
     left.fill_between(x, P.density(x), color=GREY, alpha=0.3, label="P")
     means = np.linspace(-3.0, 3.0, 61)
     styles = ((BLUE, "-", 4.0), (RED, "-", 1.5), (GREEN, "--", 1.5))
     for name, (colour, style, lw) in zip(DIVERGENCES, styles, strict=True):
         mean, deviation, value = fit(name)
-        label = f"{name}: N({abs(mean):.2f}, {deviation:.2f}²)"
+        label = f"{name}:\nN({abs(mean):.2f}, {deviation:.2f}²)"
         density = norm.pdf(x, mean, deviation)
         left.plot(x, density, style, color=colour, lw=lw, label=label)
-        right.plot(means, profile(name, means), color=colour, label=name)
+        right.plot(means, profile(name, means), color=colour)
         right.plot(mean, value, "o", color=colour)
-    inset = right.inset_axes((0.72, 0.3, 0.27, 0.27))  # JS at a mode
-    near = np.linspace(1.5, 2.5, 41)
-    inset.plot(near, profile("Jensen-Shannon", near, cells=601), color=GREEN)
-    inset.set(xticks=(1.5, 2.0, 2.5))
-    inset.tick_params(labelsize=7)
+    finer = np.linspace(-3.0, 3.0, 121)
+    dents.plot(finer, profile("Jensen-Shannon", finer), color=GREEN)
+    dents.set(
+        xlabel="mean of Q",
+        ylabel="divergence, nats",
+        title="Jensen-Shannon's, enlarged",
+    )
     left.set(
         xlabel="x",
         ylabel="density",
-        ylim=(0, 1.02),
+        ylim=(0, 1.6),
         title="the best Gaussian Q by each",
     )
-    left.legend(frameon=False, loc="upper left", fontsize=9)
+    left.legend(frameon=False, loc="upper left", fontsize=8)
     right.set(
         xlabel="mean of Q",
         ylabel="divergence, nats",
         ylim=(0, 2),
-        title="with the best deviation for each mean",
+        title="with the best deviation",
     )
-    right.legend(frameon=False, fontsize=9)
     return [save(sheet, folder / "two_modes.png")]
 
 
