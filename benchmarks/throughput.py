@@ -208,11 +208,35 @@ def has_bfloat16() -> bool:
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
+def step_gflop(title: str, image_shape: tuple[int, int, int]) -> float | None:
+    """1e9 operations of a training step for one image, where counted."""
+    counts = {
+        "dcgan": lambda: dcgan_step_gflop(image_shape),
+        "wgan": lambda: wgan_step_gflop(image_shape),
+        "wgan_gp mnist": wgan_gp_step_gflop,
+        "cramer_gan": cramer_step_gflop,
+    }
+    return counts[title]() if title in counts else None
+
+
+def taps(size: int, kernel: int) -> int:
+    """Products of a strided convolution from `size` pixels to half as many.
+
+    Along one side, "same", of stride 2; those with padding are none. Of a
+    transposed one to `size` pixels likewise.
+    """
+    half = (size + 1) // 2
+    before = max(0, (half - 1) * 2 + kernel - size) // 2
+    starts = (2 * i - before for i in range(half))
+    return sum(min(s + kernel, size) - max(s, 0) for s in starts)
+
+
 def dcgan_step_gflop(image_shape: tuple[int, int, int]) -> float:
     """What a DCGAN training step must compute for one image, in 1e9 operations.
 
     A layer's forward pass, its weight gradient and its input gradient take the
-    same number of multiply-adds, each two operations. BatchNorm, activations,
+    same number of multiply-adds, each two operations; those with the zeros
+    around an image are not needed. BatchNorm, activations,
     losses and Adam are left out: under a hundredth of it. A step needs
     - D forward 3 times: real, generated, generated again once D has moved;
     - D's weight gradients twice: G's loss moves no weight of D (autograd in the
@@ -237,10 +261,8 @@ def dcgan_layers(image_shape: tuple[int, int, int]) -> tuple[int, ...]:
     # Filters from the base to the image: 512, 256, 128, 64, 3 at 64x64x3.
     doublings = len(sizes) - 1
     filters = [width * 2**i for i in reversed(range(doublings))] + [channels]
-    # A 4x4 kernel of stride 2 meets each pixel of its smaller side once, in
-    # G, where the side is the input, as in D, where it is the output.
     stages = [
-        sizes[i] ** 2 * 4 * 4 * filters[i] * filters[i + 1]
+        taps(sizes[i + 1], 4) ** 2 * filters[i] * filters[i + 1]
         for i in range(doublings)
     ]
     g_first, d_first = latent_dim * 4**2 * filters[0], stages[-1]
@@ -274,7 +296,7 @@ def cramer_step_gflop() -> float:
     h_layers = [13**2 * 16 * 64, 5**2 * 16 * 64 * 128]
     h_layers += [5**2 * 128 * 1024, 1024 * 256]
     g_layers = [100 * 1024, 1024 * 7 * 7 * 128]
-    g_layers += [7**2 * 16 * 128 * 64, 14**2 * 16 * 64]
+    g_layers += [taps(14, 4) ** 2 * 128 * 64, taps(28, 4) ** 2 * 64]
     h, g = sum(h_layers), sum(g_layers)
     critic = 3 * (3 * h - h_layers[0]) + 4 * h + (2 * h - h_layers[0]) + 2 * g
     generator = 3 * h + 2 * h + 2 * (3 * g - g_layers[0])
@@ -296,12 +318,12 @@ def wgan_gp_step_gflop() -> float:
     """
     filters = [1, 64, 128, 256]
     d_layers = [
-        side**2 * 25 * i * o
-        for side, i, o in zip((14, 7, 4), filters, filters[1:], strict=False)
+        taps(side, 5) ** 2 * i * o
+        for side, i, o in zip((28, 14, 7), filters, filters[1:], strict=False)
     ] + [4 * 4 * 256]
     g_layers = [128 * 4 * 4 * 256] + [
-        side**2 * 25 * i * o
-        for side, i, o in ((4, 256, 128), (7, 128, 64), (14, 64, 1))
+        taps(side, 5) ** 2 * i * o
+        for side, i, o in ((8, 256, 128), (14, 128, 64), (28, 64, 1))
     ]
     d, g = sum(d_layers), sum(g_layers)
     critic = 2 * (3 * d - d_layers[0]) + 4 * d + g
@@ -670,16 +692,6 @@ def row_of(
         ratios = [ours / theirs for ours, theirs in pairs]
         row["ratio_to_torch"] = statistics.median(ratios)
         row["ratio_min"], row["ratio_max"] = min(ratios), max(ratios)
-    if case.model == "dcgan":
-        gflop = dcgan_step_gflop(case.image_shape)
-        row["gflops"] = statistics.median(train) * gflop
-    if case.title == "wgan_gp mnist":
-        row["gflops"] = statistics.median(train) * wgan_gp_step_gflop()
-    if case.model == "wgan":
-        gflop = wgan_step_gflop(case.image_shape)
-        row["gflops"] = statistics.median(train) * gflop
-    if case.model == "cramer_gan":
-        row["gflops"] = statistics.median(train) * cramer_step_gflop()
     return row | {
         "matmul_gflops": matmul,
         "rounds": len(train),
@@ -920,12 +932,16 @@ def main() -> None:
     peak = max(row["matmul_gflops"] for row in rows)
     for row in rows:
         row["matmul_gflops"] = peak
-        if "gflops" in row:
-            row["share_of_peak"] = row["gflops"] / peak
         row |= here
 
     args.out.mkdir(parents=True, exist_ok=True)
     rows = with_others(rows, args.out / "throughput.csv")
+    for row in rows:
+        shape = tuple(map(int, row["image_shape"].split("x")))
+        gflop = step_gflop(row["model"], shape)
+        if gflop:
+            row["gflops"] = row["train_images_per_s"] * gflop
+            row["share_of_peak"] = row["gflops"] / row["matmul_gflops"]
     write_csv(rows, args.out / "throughput.csv")
     table = markdown(rows)
     (args.out / "throughput.md").write_text(table)
