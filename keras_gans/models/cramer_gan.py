@@ -242,7 +242,7 @@ class CramerGAN(AdversarialModel):
         self.batches_a_step = n_critic + 1
         self.gp_weight = gp_weight
         self.ema_decay = ema_decay
-        build_generator, build_discriminator, _ = NETWORKS[network]
+        build_generator, build_discriminator, self.scale = NETWORKS[network]
         self.generator = build_generator(
             self.image_shape, self.latent_dim, width
         )
@@ -291,7 +291,7 @@ class CramerGAN(AdversarialModel):
             gp = gradient_penalty(
                 lambda images: critic(self.discriminator(images), h_g2),
                 x_hat,
-                NETWORKS[self.network][2],
+                self.scale,
             )
             d_loss = -surrogate + self.gp_weight * gp
             return d_loss, {"wasserstein": surrogate, "gp": gp}
