@@ -9,6 +9,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_gans.backend import plain
+from keras_gans.backend.plain import Crop
+
 
 def vjp(
     fn: Callable,
@@ -177,9 +180,8 @@ def inference(network: keras.Model) -> Callable[..., np.ndarray]:
 def convolution(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """Convolve `[n, h, w, c]` with `[kh, kw, c, filters]`, unpadded.
 
-    On CPUs `tf.nn.conv2d` runs one image on one core, and pads few filters to
-    16. Matrix products have all cores and no padding; they pay for the memory
-    through which taps are gathered, or scattered.
+    On CPUs `tf.nn.conv2d` takes as long for 3 filters as for 16. A matrix
+    product does not, and pays for the memory from which taps are scattered.
     """
     x, kernel = tf.convert_to_tensor(x), tf.convert_to_tensor(kernel)
     height, width, channels, filters = kernel.shape
@@ -189,9 +191,7 @@ def convolution(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     if height * width * filters < channels:
         y = _scattered(x, kernel)
     elif filters <= 4:
-        y = _convolution_by(_scattered)(x, kernel)
-    elif x.shape[0] == 1 and height * width <= 9 and channels >= 32:
-        y = _convolution_by(_gathered)(x, kernel)
+        y = _few_filters(x, kernel)
     else:
         return tf.nn.conv2d(x, kernel, 1, "VALID")
     n, *sides, _ = x.shape  # what is known of them
@@ -203,39 +203,76 @@ def convolution(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     return y
 
 
-def _convolution_by(forward: Callable) -> Callable:
-    """A convolution done by `forward`, with the derivatives of `tf.nn`'s."""
+def transposed_convolution(
+    x: tf.Tensor, kernel: tf.Tensor, strides: Sequence[int], crop: Crop
+) -> tf.Tensor:
+    """The transposed of an unpadded convolution, less what `crop` leaves out.
 
-    @tf.custom_gradient
-    def convolve(x, kernel):
-        def pullback(dy):
-            dx = tf.nn.conv2d_transpose(dy, kernel, tf.shape(x), 1, "VALID")
-            dkernel = tf.raw_ops.Conv2DBackpropFilter(
-                input=x,
-                filter_sizes=tf.shape(kernel),
-                out_backprop=dy,
-                strides=[1, 1, 1, 1],
-                padding="VALID",
-            )
-            return dx, dkernel
-
-        return forward(x, kernel), pullback
-
-    return convolve
-
-
-def _gathered(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """A product of all taps side by side."""
-    height, width, channels, filters = kernel.shape
-    rows, columns = tf.shape(x)[1] - height + 1, tf.shape(x)[2] - width + 1
-    taps = [
-        x[:, i : i + rows, j : j + columns]
-        for i in range(height)
-        for j in range(width)
+    A slice of it is the same, but the slice's gradient is made by one core, and
+    doubles the time of the layer's way back.
+    """
+    x, kernel = tf.convert_to_tensor(x), tf.convert_to_tensor(kernel)
+    if x.dtype != tf.float32:  # of half precision there is no fast kernel
+        return plain.transposed_convolution(x, kernel, strides, crop)
+    n, *sides = known_or_not(x)[:3]
+    steps = zip(sides, strides, kernel.shape[:2], crop, strict=True)
+    sides = [
+        (side - 1) * stride + size - sum(ends)
+        for side, stride, size, ends in steps
     ]
-    flat = tf.reshape(tf.concat(taps, -1), (-1, height * width * channels))
-    y = tf.matmul(flat, tf.reshape(kernel, (-1, filters)))
-    return tf.reshape(y, (tf.shape(x)[0], rows, columns, filters))
+    shape = (n, *sides, kernel.shape[2])
+    padding = [(0, 0), *crop, (0, 0)]
+    return tf.nn.conv2d_transpose(x, kernel, shape, strides, padding)
+
+
+def known_or_not(x: tf.Tensor) -> list[int | tf.Tensor]:
+    """Its sides: numbers where a graph knows them, else tensors."""
+    dynamic = tf.shape(x)
+    return [dynamic[i] if n is None else n for i, n in enumerate(x.shape)]
+
+
+def normalize_images(x: tf.Tensor, epsilon: float) -> tf.Tensor:
+    """Each channel of each image `[n, h, w, c]` to mean 0 and variance 1.
+
+    The BatchNorm of a single image is that, and on CPUs one kernel there and
+    one back instead of a dozen; each reads and writes the whole.
+    """
+    x = tf.convert_to_tensor(x)
+    n, single = x.shape[0], x.dtype in (tf.float32, tf.bfloat16)
+    gpu = tf.config.list_logical_devices("GPU")
+    if n is None or n > 16 or not single or gpu:
+        return plain.normalize_images(x, epsilon)
+    ones, zeros, none = tf.ones(x.shape[3]), tf.zeros(x.shape[3]), tf.zeros(0)
+    images = [
+        tf.raw_ops.FusedBatchNormV3(
+            x=image,
+            scale=ones,
+            offset=zeros,
+            mean=none,
+            variance=none,
+            epsilon=epsilon,
+        ).y
+        for image in tf.split(x, n)
+    ]
+    return tf.concat(images, 0)
+
+
+@tf.custom_gradient
+def _few_filters(x: tf.Tensor, kernel: tf.Tensor) -> tuple:
+    """`_scattered`, and the derivatives of `tf.nn.conv2d`: they are faster."""
+
+    def pullback(dy):
+        dx = tf.nn.conv2d_transpose(dy, kernel, tf.shape(x), 1, "VALID")
+        dkernel = tf.raw_ops.Conv2DBackpropFilter(
+            input=x,
+            filter_sizes=tf.shape(kernel),
+            out_backprop=dy,
+            strides=[1, 1, 1, 1],
+            padding="VALID",
+        )
+        return dx, dkernel
+
+    return _scattered(x, kernel), pullback
 
 
 def _scattered(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
