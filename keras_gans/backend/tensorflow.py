@@ -156,25 +156,18 @@ def synchronize(model: keras.Model) -> None:
 
 def inference(network: keras.Model) -> Callable[..., np.ndarray]:
     """Compile `network(x, training=False)` as a function of NumPy arrays."""
-    from keras_gans.layers import Conv2D  # it imports this package
 
     def call(*x):
         return network(x if len(x) > 1 else x[0], training=False)
 
-    # One trace for every batch size, and one for a single image where that has
-    # a faster form. TensorFlow counts traces by the code of a function, and
-    # would warn of many networks as of one that is traced often: a partial has
-    # no code of its own.
-    def traced(n):
-        signature = [
-            tf.TensorSpec((n, *x.shape[1:]), x.dtype) for x in network.inputs
-        ]
-        return tf.function(functools.partial(call), input_signature=signature)
-
-    several = one = traced(None)
-    if any(isinstance(layer, Conv2D) for layer in network.layers):
-        one = traced(1)
-    return lambda *x: (one if len(x[0]) == 1 else several)(*x).numpy()
+    # One trace for every batch size. TensorFlow counts traces by the code of a
+    # function, and would warn of many networks as of one that is traced often:
+    # a partial has no code of its own.
+    signature = [
+        tf.TensorSpec((None, *x.shape[1:]), x.dtype) for x in network.inputs
+    ]
+    call = tf.function(functools.partial(call), input_signature=signature)
+    return lambda *x: call(*x).numpy()
 
 
 def convolution(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
@@ -186,7 +179,7 @@ def convolution(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     x, kernel = tf.convert_to_tensor(x), tf.convert_to_tensor(kernel)
     height, width, channels, filters = kernel.shape
     full = x.dtype in (tf.float32, tf.float64)
-    if not full or tf.config.list_logical_devices("GPU"):
+    if not full or _gpus():
         return tf.nn.conv2d(x, kernel, 1, "VALID")
     if height * width * filters < channels:
         y = _scattered(x, kernel)
@@ -234,27 +227,30 @@ def known_or_not(x: tf.Tensor) -> list[int | tf.Tensor]:
 def normalize_images(x: tf.Tensor, epsilon: float) -> tf.Tensor:
     """Each channel of each image `[n, h, w, c]` to mean 0 and variance 1.
 
-    The BatchNorm of a single image is that, and on CPUs one kernel there and
-    one back instead of a dozen; each reads and writes the whole.
+    BatchNorm of one image with n * c channels is that, and on CPUs one kernel
+    there and one back instead of a dozen, each of which reads the whole. The
+    axes of a single image are swapped without a copy.
     """
     x = tf.convert_to_tensor(x)
-    n, single = x.shape[0], x.dtype in (tf.float32, tf.bfloat16)
-    gpu = tf.config.list_logical_devices("GPU")
-    if n is None or n > 16 or not single or gpu:
+    if x.dtype not in (tf.float32, tf.bfloat16) or _gpus():
         return plain.normalize_images(x, epsilon)
-    ones, zeros, none = tf.ones(x.shape[3]), tf.zeros(x.shape[3]), tf.zeros(0)
-    images = [
-        tf.raw_ops.FusedBatchNormV3(
-            x=image,
-            scale=ones,
-            offset=zeros,
-            mean=none,
-            variance=none,
-            epsilon=epsilon,
-        ).y
-        for image in tf.split(x, n)
-    ]
-    return tf.concat(images, 0)
+    n, height, width, channels = known_or_not(x)
+    of_all = n * channels
+    x = tf.transpose(x, (1, 2, 0, 3))  # [h, w, n, c]
+    y = tf.raw_ops.FusedBatchNormV3(
+        x=tf.reshape(x, (1, height, width, of_all)),
+        scale=tf.ones(of_all),
+        offset=tf.zeros(of_all),
+        mean=tf.zeros(0),
+        variance=tf.zeros(0),
+        epsilon=epsilon,
+    ).y
+    y = tf.reshape(y, (height, width, n, channels))
+    return tf.transpose(y, (2, 0, 1, 3))
+
+
+def _gpus() -> list:
+    return tf.config.list_logical_devices("GPU")
 
 
 @tf.custom_gradient
