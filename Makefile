@@ -1,5 +1,6 @@
 # make demo    pictures of digits from a DCGAN trained here, in minutes
 # make lab     the figures of docs/lab, in under ten minutes on two cores
+# make gallery docs/gallery.md, of the cards and pictures in zoo/
 # make test    the test suite, without the slow tests
 # make slow    the slow tests
 # make lint    ruff
@@ -12,13 +13,16 @@ BIN := $(VENV)/bin
 # TensorFlow's start-up lines about missing GPUs tell a reader nothing.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo lab test slow lint wheel clean
+.PHONY: demo lab gallery test slow lint wheel clean
 
 demo: $(VENV)/installed
 	$(BIN)/python -m keras_gans.demo --out demo
 
 lab: $(VENV)/installed
 	$(BIN)/python -m keras_gans.lab --out docs/lab
+
+gallery: $(VENV)/installed
+	$(BIN)/python docs/gallery.py
 
 test: $(VENV)/tested
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
