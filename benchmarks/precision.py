@@ -4,11 +4,10 @@
 
 For each model of the zoo, at its default size: the cosine of each player's
 gradient in the first step with that of float32, the same weights, images and
-noise; of smooth random images, as many as the originals take a step, 16 for
-StackGAN at 256x256, 4 for CycleGAN. With fewer the errors are larger: each
-image's are its own, and what is to be learnt is common to them. Rounding
-depends on the processor's instructions. Writes `precision.csv` and, from the
-same rows, `precision.md`.
+noise; of smooth random images, as many as the originals take a step, 4 for
+StackGAN at 256x256. With fewer the errors are larger: each image's are its own,
+and what is to be learnt is common to them. Rounding depends on the processor's
+instructions. Writes `precision.csv` and, from the same rows, `precision.md`.
 """
 
 import argparse
@@ -33,11 +32,11 @@ BATCHES = {
     "autoencoder": 100,
     "cgan": 100,
     "cramer_gan": 64,
-    "cyclegan": 4,
+    "cyclegan": 1,
     "dcgan": 128,
     "gan": 100,
     "lapgan": 128,
-    "stackgan": 16,
+    "stackgan": 4,
     "stackgan_stage1": 128,
     "vae": 100,
     "wgan": 64,
