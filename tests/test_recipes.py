@@ -1,9 +1,11 @@
 """Recipes: read, and refused with the field's name."""
 
 import dataclasses
+import inspect
 
 import pytest
 
+import keras_gans
 from keras_gans.pretrained import ZOO
 from keras_gans.recipes import Recipe, read_recipe
 
@@ -85,3 +87,20 @@ def test_recipes_of_the_zoo_have_a_smoke_budget(path):
     # An IWAE is a VAE of more than one importance sample.
     name = path.parent.name.replace("iwae_", "vae_")
     assert name.startswith(recipe.model)
+
+
+@pytest.mark.parametrize("path", sorted(ZOO.glob("*/recipe.toml")), ids=str)
+def test_budgets_give_arguments_that_the_class_has(path):
+    recipe = read_recipe(path)
+    known = inspect.signature(
+        keras_gans.registry.MODELS[recipe.model]
+    ).parameters
+    for budget in recipe.budgets:
+        found = recipe.with_budget(budget)
+        assert found.steps > 0
+        assert set(found.config) <= set(known), budget
+        side, loaded = (
+            where.get("image_shape", [0])[0]
+            for where in (found.config, found.data)
+        )
+        assert not loaded or loaded >= side, budget  # it is cropped
