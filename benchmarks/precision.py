@@ -2,37 +2,48 @@
 
     python benchmarks/precision.py
 
-For each model of the zoo, at its default size: the cosine of each player's
-gradient in the first step with that of float32, the same weights, images and
-noise; of smooth random images, as many as the originals take a step, 4 for
-StackGAN at 256x256. With fewer the errors are larger: each image's are its own,
-and what is to be learnt is common to them. Rounding depends on the processor's
-instructions. Writes `precision.csv` and, from the same rows, `precision.md`.
+For each model of the zoo, at its default size (CycleGAN: 6 blocks, 128x128):
+the cosine of each player's gradient in the first step with that of float32, the
+same weights, images and noise; of smooth random images, as many as the
+originals take a step, 4 for both that make 256x256. With fewer the errors are
+larger: each image's are its own, and what is to be learnt is common to them.
+Beside them, where PyTorch is installed, what its autocast to bfloat16 comes to
+in the original's first step, with noise and weights of its own.
+
+Rounding depends on the processor's instructions. Writes `precision.csv` and,
+from the same rows, `precision.md`.
 """
 
 import argparse
+import contextlib
+import dataclasses
+import importlib.util
 import sys
 from pathlib import Path
+from unittest import mock
 
 from rows import read_rows, write_rows
+from throughput import CASES, Case
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import keras_gans  # noqa: E402 first: it sets TensorFlow's options
 
 import keras  # noqa: E402 isort: skip
+import numpy as np  # noqa: E402 isort: skip
 from tests.conformance import images_like  # noqa: E402
 from tests.precision import gradient_cosines  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results"
 POLICIES = ("mixed_float16", "mixed_bfloat16")
-COLUMNS = ("model", "batch", "player", *POLICIES)
+COLUMNS = ("model", "batch", "player", *POLICIES, "pytorch_bfloat16")
+SMALLER = {"cyclegan": {"image_shape": (128, 128, 3), "num_blocks": 6}}
 BATCHES = {
     "acgan": 100,
     "autoencoder": 100,
     "cgan": 100,
     "cramer_gan": 64,
-    "cyclegan": 1,
+    "cyclegan": 4,
     "dcgan": 128,
     "gan": 100,
     "lapgan": 128,
@@ -42,15 +53,41 @@ BATCHES = {
     "wgan": 64,
     "wgan_gp": 64,
 }
+# Of `throughput.py`: the cases of the models' default sizes.
+PEERS = {
+    "acgan": "acgan_32",
+    "cgan": "cgan_28",
+    "cramer_gan": "cramer_gan_28",
+    "cyclegan": "cyclegan_128",
+    "dcgan": "dcgan_64",
+    "gan": "gan_paper",
+    "lapgan": "lapgan_32",
+    "stackgan_stage1": "stackgan_64",
+    "vae": "vae_28",
+    "wgan": "wgan_28",
+    "wgan_gp": "wgan_gp_32",
+}
 
 
 def measure(name: str) -> list[dict[str, str]]:
     keras.utils.set_random_seed(0)
-    model = keras_gans.create(name)
+    options = SMALLER.get(name, {})
+    if name == "stackgan":
+        options = {"stage1": keras_gans.create("stackgan_stage1")}
+    model = keras_gans.create(name, **options)
     n = BATCHES[name]
     shape = {"image_shape": model.image_shape}
     images = images_like(shape, n * model.batches_a_step)
     cosines = {p: gradient_cosines(model, images, p) for p in POLICIES}
+    autocast = {}
+    if name in PEERS and importlib.util.find_spec("torch"):
+        case = dataclasses.replace(CASES[PEERS[name]], batch_size=n)
+        autocast = autocast_cosines(case, images)
+
+    def of_peer(player: str) -> str:
+        size = sum(int(np.prod(v.shape)) for v in model.players[player])
+        return f"{autocast[size]:.4f}" if size in autocast else ""
+
     return [
         {
             "model": name,
@@ -58,8 +95,60 @@ def measure(name: str) -> list[dict[str, str]]:
             "player": player.removesuffix("_optimizer"),
         }
         | {p: f"{cosines[p][player]:.4f}" for p in POLICIES}
+        | {"pytorch_bfloat16": of_peer(player)}
         for player in model.players
     ]
+
+
+def autocast_cosines(case: Case, images: np.ndarray) -> dict[int, float]:
+    """Of each of the original's optimizers, by the number of its weights."""
+    import peers
+    import torch
+
+    real = torch.tensor(images)
+    if case.is_dense:
+        real = (real.flatten(1) + 1.0) / 2.0  # [0, 1], as there
+    else:
+        real = real.permute(0, 3, 1, 2).contiguous()
+    found = []
+    for half in (False, True):
+        gradients: dict[int, torch.Tensor] = {}
+
+        def keep(optimizer, closure=None, gradients=gradients):
+            weights = [p for g in optimizer.param_groups for p in g["params"]]
+            flat = torch.cat([p.grad.ravel().double() for p in weights])
+            gradients.setdefault(len(flat), flat)
+
+        def dropout(x, p=0.5, training=True, inplace=False):
+            kept = torch.rand(x.shape) >= p if training else torch.ones(())
+            return x * kept.to(x.dtype) / (1.0 - p if training else 1.0)
+
+        torch.manual_seed(0)
+        _, _, step = peers.PEERS[case.model](case, torch.contiguous_format)
+        torch.manual_seed(1)
+        with contextlib.ExitStack() as patches:
+            for kind in (
+                torch.optim.Adam,
+                torch.optim.RMSprop,
+                torch.optim.SGD,
+            ):
+                patches.enter_context(mock.patch.object(kind, "step", keep))
+            functional = torch.nn.functional
+            patches.enter_context(
+                mock.patch.object(functional, "dropout", dropout)
+            )
+            patches.enter_context(
+                torch.autocast("cpu", torch.bfloat16, enabled=half)
+            )
+            step(real)
+        found.append(gradients)
+    full, half = found
+    return {
+        size: float(
+            full[size] @ half[size] / (full[size].norm() * half[size].norm())
+        )
+        for size in full
+    }
 
 
 def main() -> None:
@@ -83,7 +172,7 @@ def main() -> None:
         "`python benchmarks/precision.py`.",
         "",
         f"| {' | '.join(COLUMNS)} |",
-        "|---|---:|---|---:|---:|",
+        "|---|---:|---|---:|---:|---:|",
         *(f"| {' | '.join(row.values())} |" for row in read_rows(path)),
         "",
     ]

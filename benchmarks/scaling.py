@@ -110,7 +110,10 @@ def measure_bytes(name: str) -> dict[str, float]:
 
     import numpy as np  # isort: skip
 
-    model = keras_gans.create(name)
+    options = {}
+    if name == "stackgan":
+        options["stage1"] = keras_gans.create("stackgan_stage1")
+    model = keras_gans.create(name, **options)
     model.compile()
     rows = ROWS * model.batches_a_step
     images = np.zeros((rows, *model.image_shape), "float32")

@@ -32,7 +32,7 @@ def first_gradients(model, images):
     gradients = {}
 
     def keep(optimizer, values, variables):
-        scale = optimizer.scale_loss(1.0)
+        scale = float(optimizer.scale_loss(1.0))
         values = [np.ravel(v).astype("float64") / scale for v in values]
         gradients.setdefault(id(optimizer), np.concatenate(values))
 
