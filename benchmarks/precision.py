@@ -53,11 +53,10 @@ BATCHES = {
     "wgan": 64,
     "wgan_gp": 64,
 }
-# Of `throughput.py`: the cases of the models' default sizes.
+# Of `throughput.py`: the cases whose networks are the models' default ones.
 PEERS = {
     "acgan": "acgan_32",
     "cgan": "cgan_28",
-    "cramer_gan": "cramer_gan_28",
     "cyclegan": "cyclegan_128",
     "dcgan": "dcgan_64",
     "gan": "gan_paper",
@@ -81,7 +80,9 @@ def measure(name: str) -> list[dict[str, str]]:
     cosines = {p: gradient_cosines(model, images, p) for p in POLICIES}
     autocast = {}
     if name in PEERS and importlib.util.find_spec("torch"):
-        case = dataclasses.replace(CASES[PEERS[name]], batch_size=n)
+        case = dataclasses.replace(
+            CASES[PEERS[name]], image_shape=model.image_shape, batch_size=n
+        )
         autocast = autocast_cosines(case, images)
 
     def of_peer(player: str) -> str:
