@@ -17,8 +17,8 @@ from the same rows, `precision.md`.
 import argparse
 import contextlib
 import dataclasses
-import importlib.util
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from unittest import mock
 
@@ -36,7 +36,8 @@ from tests.precision import gradient_cosines  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results"
 POLICIES = ("mixed_float16", "mixed_bfloat16")
-COLUMNS = ("model", "batch", "player", *POLICIES, "pytorch_bfloat16")
+PYTORCH = "pytorch_bfloat16"
+COLUMNS = ("model", "batch", "player", *POLICIES, PYTORCH)
 SMALLER = {"cyclegan": {"image_shape": (128, 128, 3), "num_blocks": 6}}
 BATCHES = {
     "acgan": 100,
@@ -68,7 +69,8 @@ PEERS = {
 }
 
 
-def measure(name: str) -> list[dict[str, str]]:
+def measure(name: str, columns: list[str]) -> list[dict[str, str]]:
+    """A row for each of its players, with these columns."""
     keras.utils.set_random_seed(0)
     options = SMALLER.get(name, {})
     if name == "stackgan":
@@ -77,26 +79,36 @@ def measure(name: str) -> list[dict[str, str]]:
     n = BATCHES[name]
     shape = {"image_shape": model.image_shape}
     images = images_like(shape, n * model.batches_a_step)
-    cosines = {p: gradient_cosines(model, images, p) for p in POLICIES}
-    autocast = {}
-    if name in PEERS and importlib.util.find_spec("torch"):
+    cosines = {
+        policy: gradient_cosines(model, images, policy)
+        for policy in POLICIES
+        if policy in columns
+    }
+    if PYTORCH in columns and name in PEERS and find_spec("torch"):
         case = dataclasses.replace(
             CASES[PEERS[name]], image_shape=model.image_shape, batch_size=n
         )
-        autocast = autocast_cosines(case, images)
-
-    def of_peer(player: str) -> str:
-        size = sum(int(np.prod(v.shape)) for v in model.players[player])
-        return f"{autocast[size]:.4f}" if size in autocast else ""
-
+        of_sizes = autocast_cosines(case, images)
+        sizes = {
+            player: sum(int(np.prod(v.shape)) for v in variables)
+            for player, variables in model.players.items()
+        }
+        cosines[PYTORCH] = {
+            player: of_sizes[size]
+            for player, size in sizes.items()
+            if size in of_sizes
+        }
     return [
         {
             "model": name,
             "batch": str(n),
             "player": player.removesuffix("_optimizer"),
         }
-        | {p: f"{cosines[p][player]:.4f}" for p in POLICIES}
-        | {"pytorch_bfloat16": of_peer(player)}
+        | {
+            column: f"{found[player]:.4f}"
+            for column, found in cosines.items()
+            if player in found
+        }
         for player in model.players
     ]
 
@@ -158,13 +170,23 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--models", nargs="+")
+    parser.add_argument(
+        "--columns",
+        nargs="+",
+        choices=COLUMNS[3:],
+        default=COLUMNS[3:],
+        help="to measure; what stands in the others stays",
+    )
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "precision.csv"
     for name in options.models or keras_gans.list_models():
-        kept = [row for row in read_rows(path) if row["model"] != name]
-        rows = sorted([*kept, *measure(name)], key=lambda row: row["model"])
+        old = {(row["model"], row["player"]): row for row in read_rows(path)}
+        for row in measure(name, options.columns):
+            key = row["model"], row["player"]
+            old[key] = dict.fromkeys(COLUMNS, "") | old.get(key, {}) | row
+        rows = sorted(old.values(), key=lambda row: row["model"])
         write_rows(rows, path, COLUMNS)
     lines = [
         "# Half precision",
