@@ -29,12 +29,20 @@ def gradient_cosines(model, images, policy):
 
 def first_gradients(model, images):
     """Each player's gradient in the first step, in which nothing moves."""
+    import tensorflow as tf
+
     gradients = {}
 
     def keep(optimizer, values, variables):
-        scale = float(optimizer.scale_loss(1.0))
-        values = [np.ravel(v).astype("float64") / scale for v in values]
-        gradients.setdefault(id(optimizer), np.concatenate(values))
+        def store(scale, *values):
+            flat = [np.ravel(v).astype("float64") / scale for v in values]
+            gradients.setdefault(id(optimizer), np.concatenate(flat))
+
+        # In a graph, as models are trained: there oneDNN sums the gradients of
+        # a bfloat16 convolution's bias in float32, which TensorFlow's own
+        # kernel on CPUs does in bfloat16, and loses most of it.
+        scale = tf.cast(optimizer.scale_loss(1.0), "float64")
+        tf.numpy_function(store, [scale, *values], [])
 
     def dropout(x, rate, seed):  # Keras's draws other numbers in half precision
         kept = keras.random.uniform(keras.ops.shape(x), seed=seed) >= rate
@@ -47,7 +55,7 @@ def first_gradients(model, images):
         player: scaled(optimizer, initial_scale=256.0) if half else optimizer
         for player, optimizer in model.default_optimizers().items()
     }
-    model.compile(**optimizers, run_eagerly=True)
+    model.compile(**optimizers)
     with (
         mock.patch.object(keras_gans.backend.engine, "apply", keep),
         mock.patch.object(keras.random, "dropout", dropout),
