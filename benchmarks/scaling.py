@@ -27,6 +27,7 @@ alone; the rows of others stay.
 """
 
 import argparse
+import itertools
 import json
 import os
 import resource
@@ -250,20 +251,20 @@ def plan(options: argparse.Namespace, rows: list[dict]) -> list[tuple]:
             found.setdefault(row["what"], {})[row["measure"]] = row["value"]
     planned = []
     for name, facts in found.items():
-        seconds = float(facts["seconds a step"]) * options.faster
-        for n in REPLICAS:
+        for n, times in itertools.product(REPLICAS, options.faster):
             after, beside, lever = efficiency(
-                seconds,
+                float(facts["seconds a step"]) / times,
                 float(facts["MB a step"]) * 1e6,
                 n,
                 options.bandwidth,
                 options.latency,
             )
             what = f"{name} on {n}"
+            device = "" if times == 1 else f", {times:g} times as fast"
             planned += [
-                (what, "after the step", after),
-                (what, "beside it", beside),
-                (what, "decides", lever),
+                (what, f"after the step{device}", after),
+                (what, f"beside it{device}", beside),
+                (what, f"decides{device}", lever),
             ]
     return planned
 
@@ -350,8 +351,10 @@ def main() -> None:
     parser.add_argument(
         "--faster",
         type=float,
-        default=1.0,
-        help="seconds of a planned device's step over those of one here",
+        nargs="+",
+        default=[1.0, 300.0],
+        help="how many times as fast as here the planned devices are; a large "
+        "GPU has some hundred times the operations of two cores",
     )
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
@@ -375,8 +378,8 @@ def main() -> None:
         "Written by `python benchmarks/scaling.py`, whose first lines say what "
         f"is measured. {os.cpu_count()} cores; the plan is for links of "
         f"{options.bandwidth / 1e9:g} GB/s and {options.latency * 1e6:g} "
-        f"microseconds, steps of {ROWS} images, and devices whose step takes "
-        f"{options.faster:g} times as long as here.",
+        f"microseconds, steps of {ROWS} images, and devices as fast as here and "
+        "faster.",
         "",
     ]
     for part in (*parts, "plan"):
