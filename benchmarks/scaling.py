@@ -378,8 +378,8 @@ def main() -> None:
         "Written by `python benchmarks/scaling.py`, whose first lines say what "
         f"is measured. {os.cpu_count()} cores; the plan is for links of "
         f"{options.bandwidth / 1e9:g} GB/s and {options.latency * 1e6:g} "
-        f"microseconds, steps of {ROWS} images, and devices as fast as here and "
-        "faster.",
+        f"microseconds, steps of {ROWS} images, and devices as fast as here "
+        "and faster.",
         "",
     ]
     for part in (*parts, "plan"):
