@@ -5,12 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_gans.backend import (
-    SeedGenerator,
-    convolution,
-    transposed_convolution,
-)
-from keras_gans.backend.plain import Crop
+from keras_gans.backend import SeedGenerator, convolution
 from keras_gans.registry import serializable
 
 
@@ -52,72 +47,6 @@ class Conv2D(keras.layers.Conv2D):
         if plain and {*self.strides, *self.dilation_rate} == {1}:
             return convolution(inputs, kernel)
         return super().convolution_op(inputs, kernel)
-
-
-@serializable
-class Conv2DTranspose(keras.layers.Conv2DTranspose):
-    """Keras's without padding, of which rows and columns may be left out.
-
-    Papers whose code is in PyTorch or Theano align it in ways that "same" does
-    not know; `Cropping2D` after it is as good, but slower on TensorFlow.
-
-    Args:
-        filters, kernel_size, strides, **kwargs: Keras's.
-        crop: `((top, bottom), (left, right))`, rows and columns of the whole
-            output that are left out.
-
-    Raises:
-        ValueError: If `padding`, `output_padding`, `dilation_rate` or
-            `data_format` is not Keras's default.
-
-    Input: `[batch, h, w, channels]`. Output: `[batch, (h - 1) stride + kernel -
-    top - bottom, (w - 1) stride + kernel - left - right, filters]`.
-
-    Example:
-
-    ```python
-    # PyTorch's ConvTranspose2d(64, 64, 3, 2, padding=1, output_padding=1)
-    keras_gans.layers.Conv2DTranspose(64, 3, 2, crop=((1, 0), (1, 0)))
-    ```
-    """
-
-    def __init__(
-        self,
-        filters: int,
-        kernel_size: int | tuple[int, int],
-        strides: int | tuple[int, int] = 1,
-        crop: Crop = ((0, 0), (0, 0)),
-        **kwargs: Any,
-    ):
-        super().__init__(filters, kernel_size, strides, **kwargs)
-        self.crop = tuple(map(tuple, crop))
-        found = {
-            "padding": self.padding,
-            "output_padding": self.output_padding,
-            "dilation_rate": self.dilation_rate,
-            "data_format": self.data_format,
-        }
-        if list(found.values()) != ["valid", None, (1, 1), "channels_last"]:
-            raise ValueError(
-                "Expected no padding, no dilation, and channels last. "
-                f"Received: {found}. Say what to leave out by `crop`, or take "
-                "`keras.layers.Conv2DTranspose`."
-            )
-
-    def call(self, x: Any) -> Any:
-        y = transposed_convolution(x, self.kernel, self.strides, self.crop)
-        if self.use_bias:
-            y = ops.add(y, self.bias)
-        return self.activation(y)
-
-    def compute_output_shape(self, input_shape: tuple) -> tuple:
-        n, height, width, filters = super().compute_output_shape(input_shape)
-        (top, bottom), (left, right) = self.crop
-        height = height and height - top - bottom
-        return n, height, width and width - left - right, filters
-
-    def get_config(self) -> dict:
-        return super().get_config() | {"crop": self.crop}
 
 
 @serializable

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_gans.layers import Conv2D, Conv2DTranspose, Dropout, Maxout
+from keras_gans.layers import Conv2D, Dropout, Maxout
 
 
 def test_maxout_is_the_largest_affine_map():
@@ -75,6 +75,9 @@ def test_both_load_in_a_keras_file(tmp_path):
     ],
 )
 def test_convolution_is_keras_own(n, size, channels, filters, options):
+    """Outputs, both derivatives, and the derivative of one."""
+    from keras_gans.backend import gradient, vjp
+
     rng = np.random.default_rng(0)
     x = rng.normal(size=(n, 11, 9, channels)).astype("float32")
     x = ops.convert_to_tensor(x)
@@ -83,13 +86,6 @@ def test_convolution_is_keras_own(n, size, channels, filters, options):
     for layer in (ours, theirs):
         layer.build(x.shape)
     ours.set_weights(theirs.get_weights())
-
-    assert_alike(ours, theirs, x)
-
-
-def assert_alike(ours, theirs, x):
-    """Outputs, both derivatives, and the derivative of one."""
-    from keras_gans.backend import gradient, vjp
 
     results = []
     for layer in (ours, theirs):
@@ -123,58 +119,6 @@ def test_convolution_in_a_graph_keeps_the_shape(filters):
         found = run.get_concrete_function().structured_outputs.shape
         assert found.as_list() == expected
         assert run(np.ones((1, 9, 8, 40))).shape == (1, 7, 6, filters)
-
-
-@pytest.mark.parametrize("activation", [None, "tanh"])
-@pytest.mark.parametrize("use_bias", [False, True])
-@pytest.mark.parametrize(
-    "size, strides, crop",
-    [
-        (3, 2, ((1, 0), (1, 0))),  # CycleGAN's
-        (5, 2, ((2, 1), (2, 1))),  # the conditional DCGAN's
-        ((4, 3), (2, 3), ((0, 2), (1, 0))),
-        (3, 1, ((0, 0), (0, 0))),
-    ],
-)
-def test_cropped_transposed_convolution(
-    size, strides, crop, use_bias, activation
-):
-    x = np.random.default_rng(0).normal(size=(2, 6, 5, 7)).astype("float32")
-    x = ops.convert_to_tensor(x)
-    options = {"use_bias": use_bias, "bias_initializer": "random_normal"}
-    ours = Conv2DTranspose(
-        4, size, strides, crop, activation=activation, **options
-    )
-    whole = keras.layers.Conv2DTranspose(4, size, strides, **options)
-    theirs = keras.Sequential(
-        [
-            whole,
-            keras.layers.Cropping2D(crop),
-            keras.layers.Activation(activation or "linear"),
-        ]
-    )
-    for layer in (ours, theirs):
-        layer.build(x.shape)
-    ours.set_weights(theirs.get_weights())
-    assert ours.compute_output_shape(x.shape) == theirs(x).shape
-    assert ours.compute_output_shape((None, None, 5, 7))[:2] == (None, None)
-    assert_alike(ours, theirs, x)
-    twin = Conv2DTranspose.from_config(ours.get_config())
-    assert twin.get_config() == ours.get_config()
-
-
-@pytest.mark.parametrize(
-    "option",
-    [
-        {"padding": "same"},
-        {"output_padding": 1},
-        {"dilation_rate": 2},
-        {"data_format": "channels_first"},
-    ],
-)
-def test_cropped_transposed_convolution_has_no_padding(option):
-    with pytest.raises(ValueError, match="Expected no padding.*by `crop`"):
-        Conv2DTranspose(4, 3, strides=2 - ("dilation_rate" in option), **option)
 
 
 def test_convolution_under_half_precision(policy):

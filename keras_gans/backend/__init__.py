@@ -13,8 +13,7 @@ on every backend.
 - `SeedGenerator`: noise that differs from replica to replica.
 - `sum_over_replicas`, `mean_over_replicas`, `as_logs`: what a step reports.
 - `inference`: a network as a compiled function of NumPy arrays.
-- `convolution`, `transposed_convolution`, `normalize_images`: as each computes
-  them fastest.
+- `convolution`: without stride and padding, as each computes it fastest.
 
 Each backend is one file with the same functions: `tensorflow.py` is the
 reference, `jax.py` and `torch.py` follow it.
@@ -41,8 +40,6 @@ else:
 
 as_logs = engine.as_logs
 convolution = engine.convolution
-transposed_convolution = engine.transposed_convolution
-normalize_images = engine.normalize_images
 gradient = engine.gradient
 inference = engine.inference
 num_replicas = engine.num_replicas

@@ -14,12 +14,6 @@ import jax
 import keras
 import numpy as np
 
-from keras_gans.backend.plain import (  # noqa: F401 as of every engine
-    convolution,
-    normalize_images,
-    transposed_convolution,
-)
-
 
 class Scope(keras.StatelessScope):
     """A `StatelessScope` that sees through to the one around it.
@@ -186,3 +180,8 @@ def inference(network: keras.Model) -> Callable[..., np.ndarray]:
             *x,
         )
     )
+
+
+def convolution(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Convolve `[n, h, w, c]` with `[kh, kw, c, filters]`, unpadded."""
+    return keras.ops.conv(x, kernel, padding="valid")

@@ -9,9 +9,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_gans.backend import plain
-from keras_gans.backend.plain import Crop
-
 
 def vjp(
     fn: Callable,
@@ -179,7 +176,7 @@ def convolution(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     x, kernel = tf.convert_to_tensor(x), tf.convert_to_tensor(kernel)
     height, width, channels, filters = kernel.shape
     full = x.dtype in (tf.float32, tf.float64)
-    if not full or _gpus():
+    if not full or tf.config.list_logical_devices("GPU"):
         return tf.nn.conv2d(x, kernel, 1, "VALID")
     if height * width * filters < channels:
         y = _scattered(x, kernel)
@@ -194,63 +191,6 @@ def convolution(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     ]
     y.set_shape((n, *sides, filters))
     return y
-
-
-def transposed_convolution(
-    x: tf.Tensor, kernel: tf.Tensor, strides: Sequence[int], crop: Crop
-) -> tf.Tensor:
-    """The transposed of an unpadded convolution, less what `crop` leaves out.
-
-    A slice of it is the same, but the slice's gradient is made by one core, and
-    doubles the time of the layer's way back.
-    """
-    x, kernel = tf.convert_to_tensor(x), tf.convert_to_tensor(kernel)
-    if x.dtype != tf.float32:  # of half precision there is no fast kernel
-        return plain.transposed_convolution(x, kernel, strides, crop)
-    n, *sides = known_or_not(x)[:3]
-    steps = zip(sides, strides, kernel.shape[:2], crop, strict=True)
-    sides = [
-        (side - 1) * stride + size - sum(ends)
-        for side, stride, size, ends in steps
-    ]
-    shape = (n, *sides, kernel.shape[2])
-    padding = [(0, 0), *crop, (0, 0)]
-    return tf.nn.conv2d_transpose(x, kernel, shape, strides, padding)
-
-
-def known_or_not(x: tf.Tensor) -> list[int | tf.Tensor]:
-    """Its sides: numbers where a graph knows them, else tensors."""
-    dynamic = tf.shape(x)
-    return [dynamic[i] if n is None else n for i, n in enumerate(x.shape)]
-
-
-def normalize_images(x: tf.Tensor, epsilon: float) -> tf.Tensor:
-    """Each channel of each image `[n, h, w, c]` to mean 0 and variance 1.
-
-    BatchNorm of one image with n * c channels is that, and on CPUs one kernel
-    there and one back instead of a dozen, each of which reads the whole. The
-    axes of a single image are swapped without a copy.
-    """
-    x = tf.convert_to_tensor(x)
-    if x.dtype not in (tf.float32, tf.bfloat16) or _gpus():
-        return plain.normalize_images(x, epsilon)
-    n, height, width, channels = known_or_not(x)
-    of_all = n * channels
-    x = tf.transpose(x, (1, 2, 0, 3))  # [h, w, n, c]
-    y = tf.raw_ops.FusedBatchNormV3(
-        x=tf.reshape(x, (1, height, width, of_all)),
-        scale=tf.ones(of_all),
-        offset=tf.zeros(of_all),
-        mean=tf.zeros(0),
-        variance=tf.zeros(0),
-        epsilon=epsilon,
-    ).y
-    y = tf.reshape(y, (height, width, n, channels))
-    return tf.transpose(y, (2, 0, 1, 3))
-
-
-def _gpus() -> list:
-    return tf.config.list_logical_devices("GPU")
 
 
 @tf.custom_gradient

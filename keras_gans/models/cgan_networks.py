@@ -12,7 +12,7 @@ import keras
 from keras import layers, ops
 
 from keras_gans.arguments import check_counts, check_quarters
-from keras_gans.layers import Conv2DTranspose, Dropout, Maxout, full
+from keras_gans.layers import Dropout, Maxout, full
 from keras_gans.models.gan import image_head, pixels_of, uniform
 from keras_gans.models.toy_networks import (
     build_toy_discriminator,
@@ -137,14 +137,10 @@ def conv(x: Any, filters: int) -> Any:
 
 def deconv(x: Any, filters: int) -> Any:
     """The transposed of `conv`, to twice the side."""
-    return Conv2DTranspose(
-        filters,
-        5,
-        2,
-        crop=((2, 1), (2, 1)),
-        use_bias=False,
-        kernel_initializer=normal(),
+    x = layers.Conv2DTranspose(
+        filters, 5, 2, use_bias=False, kernel_initializer=normal()
     )(x)
+    return layers.Cropping2D(((2, 1), (2, 1)))(x)
 
 
 def concatenated(*parts: Any) -> Any:

@@ -9,8 +9,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from keras_gans.backend import normalize_images
-from keras_gans.layers import Conv2D, Conv2DTranspose
+from keras_gans.layers import Conv2D
 from keras_gans.registry import serializable
 
 
@@ -23,7 +22,10 @@ class InstanceNormalization(layers.Layer):
     """
 
     def call(self, x: Any) -> Any:
-        return normalize_images(x, epsilon=1e-5)
+        x32 = ops.cast(x, "float32") if self.compute_dtype != "float64" else x
+        centred = x32 - ops.mean(x32, axis=(1, 2), keepdims=True)
+        variance = ops.mean(ops.square(centred), axis=(1, 2), keepdims=True)
+        return ops.cast(centred * ops.rsqrt(variance + 1e-5), x.dtype)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return input_shape
@@ -65,13 +67,10 @@ def build_generator(
         y = conv(reflect(y, 1), 4 * width, 3)
         x = layers.Add()([x, InstanceNormalization()(y)])  # no ReLU after
     for filters in (2 * width, width):
-        x = Conv2DTranspose(
-            filters,
-            3,
-            strides=2,
-            crop=((1, 0), (1, 0)),  # as PyTorch's padding and output_padding
-            kernel_initializer=conv_init(),
-        )(x)
+        x = layers.Conv2DTranspose(
+            filters, 3, strides=2, kernel_initializer=conv_init()
+        )(x)  # one row and column more than PyTorch's padding 1 leaves
+        x = layers.Cropping2D(((1, 0), (1, 0)))(x)
         x = layers.ReLU()(InstanceNormalization()(x))  # [n, h, w, 64]
     x = conv(reflect(x, 3), channels, 7)
     # In full precision, whatever the policy: images are float32.
