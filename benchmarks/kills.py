@@ -200,7 +200,17 @@ def write(rows: list[dict], out: Path) -> None:
         writer.writeheader()
         writer.writerows(rows)
     titles = [name.replace("_", " ") for name in COLUMNS]
-    lines = [f"| {' | '.join(titles)} |", "|---" * len(COLUMNS) + "|"]
+    lines = [
+        "# Kills",
+        "",
+        "The tiny configuration of each model, killed at random moments and "
+        "started again: whether each run that got to its end (there may be "
+        "several) holds the numbers of an undisturbed one. Written by "
+        "`python benchmarks/kills.py`.",
+        "",
+        f"| {' | '.join(titles)} |",
+        "|---" * len(COLUMNS) + "|",
+    ]
     lines += [f"| {' | '.join(map(str, row.values()))} |" for row in rows]
     (out / "kills.md").write_text("\n".join(lines) + "\n")
 

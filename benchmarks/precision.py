@@ -5,8 +5,9 @@
 For each model of the zoo, at its default size (CycleGAN: 6 blocks, 128x128):
 the cosine of each player's gradient in the first step with that of float32, the
 same weights, images and noise; of smooth random images, as many as the
-originals take a step, 4 for both that make 256x256. With fewer the errors are
-larger: each image's are its own, and what is to be learnt is common to them.
+originals take a step, 4 for CycleGAN and StackGAN's second stage. With fewer
+the errors are larger: each image's are its own, and what is to be learnt is
+common to them.
 Beside them, where PyTorch is installed, what its autocast to bfloat16 comes to
 in the original's first step, with noise and weights of its own.
 

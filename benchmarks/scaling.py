@@ -17,9 +17,10 @@ Measured on this machine:
 
 Computed from these, the plan: expected efficiency on 8, 64 and 512 devices, by
 ring all-reduce over a given interconnect. A sum of b bytes over N devices takes
-2 (N - 1) / N b / bandwidth + 2 (N - 1) latencies. "After" the step none of it
+2 (N - 1) / N b / bandwidth + 2 (N - 1) latencies, for each of a step's sums;
+those of synchronised BatchNorm are left out. "After" the step none of it
 is hidden; "beside" it, as much as two thirds of the step (its backward passes)
-hide. What decides is the latter's lever: "batch" where nothing is left over,
+hide. What decides is the latter's lever: "nothing" where nothing is left over,
 else "gradients" where the bytes take longer than the latencies, else "latency".
 
 Writes `scaling.csv` and, from the same rows, `scaling.md`. Parts may be run
@@ -143,14 +144,18 @@ def measure_bytes(name: str) -> dict[str, float]:
     apply = keras_gans.backend.engine.apply
 
     def counted(optimizer, gradients, variables):
-        summed.extend(4 * int(np.prod(g.shape)) for g in gradients)
+        summed.append(4 * sum(int(np.prod(g.shape)) for g in gradients))
         apply(optimizer, gradients, variables)
 
     keras_gans.backend.engine.apply = counted
     seconds = [
         epoch_seconds(model, images, beside, batch_size=ROWS) for _ in range(3)
     ]
-    return {"MB a step": sum(summed) / 1e6, "seconds a step": min(seconds[1:])}
+    return {
+        "MB a step": sum(summed) / 1e6,
+        "sums a step": len(summed),
+        "seconds a step": min(seconds[1:]),
+    }
 
 
 MEASURES = {
@@ -257,7 +262,7 @@ def plan(options: argparse.Namespace, rows: list[dict]) -> list[tuple]:
                 float(facts["MB a step"]) * 1e6,
                 n,
                 options.bandwidth,
-                options.latency,
+                options.latency * float(facts.get("sums a step", 1)),
             )
             what = f"{name} on {n}"
             device = "" if times == 1 else f", {times:g} times as fast"
@@ -279,13 +284,13 @@ def efficiency(
         n_bytes: That it sums.
         n: Devices.
         bandwidth: Bytes a second of each.
-        latency: Seconds a message.
+        latency: Seconds a message, times the sums of a step.
     """
     moving = 2 * (n - 1) / n * n_bytes / bandwidth
     waiting = 2 * (n - 1) * latency
     after = seconds / (seconds + moving + waiting)
     left = max(0.0, moving + waiting - 2 / 3 * seconds)
-    lever = "batch" if not left else "latency"
+    lever = "nothing" if not left else "latency"
     if left and moving > waiting:
         lever = "gradients"
     return after, seconds / (seconds + left), lever

@@ -38,9 +38,9 @@ def first_gradients(model, images):
             flat = [np.ravel(v).astype("float64") / scale for v in values]
             gradients.setdefault(id(optimizer), np.concatenate(flat))
 
-        # In a graph, as models are trained: there oneDNN sums the gradients of
-        # a bfloat16 convolution's bias in float32, which TensorFlow's own
-        # kernel on CPUs does in bfloat16, and loses most of it.
+        # Unless it runs eagerly, in a graph, as models are trained: there
+        # oneDNN sums the gradients of a bfloat16 convolution's bias in float32,
+        # TensorFlow's own kernel on CPUs in bfloat16, and loses most of it.
         scale = tf.cast(optimizer.scale_loss(1.0), "float64")
         tf.numpy_function(store, [scale, *values], [])
 
