@@ -37,11 +37,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 from rows import read_rows, write_rows
+from throughput import epoch_seconds
 
 RESULTS = Path(__file__).parent / "results"
 COLUMNS = ("part", "what", "measure", "value")
@@ -74,22 +74,6 @@ def measure_speed(devices: int, steps: int) -> float:
     images = np.random.default_rng(0).uniform(-1, 1, shape).astype("float32")
     seconds = [epoch_seconds(gan, images, batch_size=BATCH) for _ in range(6)]
     return len(images) / statistics.median(seconds[1:])  # the first one traces
-
-
-def epoch_seconds(model: Any, *data: Any, batch_size: int) -> float:
-    """An epoch of `fit`, without what it does before and after."""
-    import keras
-
-    class Stopwatch(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-            self.start = time.perf_counter()
-
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            self.seconds = time.perf_counter() - self.start
-
-    watch = Stopwatch()
-    model.fit(*data, batch_size=batch_size, verbose=0, callbacks=[watch])
-    return watch.seconds
 
 
 def measure_memory(gigabytes: float, steps: int) -> dict[str, float]:
@@ -149,7 +133,8 @@ def measure_bytes(name: str) -> dict[str, float]:
 
     keras_gans.backend.engine.apply = counted
     seconds = [
-        epoch_seconds(model, images, beside, batch_size=ROWS) for _ in range(3)
+        epoch_seconds(model.fit, images, beside, batch_size=ROWS, verbose=0)
+        for _ in range(3)
     ]
     return {
         "MB a step": sum(summed) / 1e6,

@@ -350,13 +350,6 @@ def keras_runner(case: Case, contender: Contender, steps: int) -> Runner:
     # isort: split
     import keras
 
-    class Stopwatch(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-            self.start = time.perf_counter()
-
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            self.seconds = time.perf_counter() - self.start
-
     keras.config.set_dtype_policy(contender.policy)
     images = random_images(case, steps)
     batch_size = case.batch_size
@@ -381,9 +374,7 @@ def keras_runner(case: Case, contender: Contender, steps: int) -> Runner:
     first_step_s = time.perf_counter() - start
 
     def train(steps: int) -> float:
-        watch = Stopwatch()
-        fit(images[: steps * case.step_images], callbacks=[watch])
-        return watch.seconds
+        return epoch_seconds(fit, images[: steps * case.step_images])
 
     def sample(n: int) -> float:
         given = images[[0] * n] if model.two_domains else n
@@ -398,6 +389,22 @@ def keras_runner(case: Case, contender: Contender, steps: int) -> Runner:
     return Runner(
         train, sample, first_step_s, versions(contender.backend, "keras")
     )
+
+
+def epoch_seconds(fit: Callable, *data: Any, **options: Any) -> float:
+    """An epoch of a `fit`, without what that does before and after."""
+    import keras
+
+    class Stopwatch(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            self.start = time.perf_counter()
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            self.seconds = time.perf_counter() - self.start
+
+    watch = Stopwatch()
+    fit(*data, callbacks=[watch], **options)
+    return watch.seconds
 
 
 def peer_runner(case: Case, contender: Contender, steps: int) -> Runner:

@@ -93,8 +93,7 @@ def numpy(tensor):
     return tensor.detach().numpy().transpose(0, 2, 3, 1)
 
 
-def assert_same_output(network, theirs, tolerance=5e-5, **size):
-    # In float32; 1.01e-5 was seen, where oneDNN normalises.
+def assert_same_output(network, theirs, tolerance=1e-5, **size):
     images = images_like(**size).to(next(theirs.parameters()).dtype)
     with torch.no_grad():
         expected = numpy(theirs(images))
