@@ -165,6 +165,20 @@ def autocast_cosines(case: Case, images: np.ndarray) -> dict[int, float]:
     }
 
 
+def markdown(rows: list[dict[str, str]]) -> str:
+    lines = [
+        "# Half precision",
+        "",
+        "Cosine of the first step's gradient with float32's. Written by "
+        "`python benchmarks/precision.py`.",
+        "",
+        f"| {' | '.join(COLUMNS)} |",
+        "|---|---:|---|---:|---:|---:|",
+        *(f"| {' | '.join(row.values())} |" for row in rows),
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -189,19 +203,9 @@ def main() -> None:
             old[key] = dict.fromkeys(COLUMNS, "") | old.get(key, {}) | row
         rows = sorted(old.values(), key=lambda row: row["model"])
         write_rows(rows, path, COLUMNS)
-    lines = [
-        "# Half precision",
-        "",
-        "Cosine of the first step's gradient with float32's. Written by "
-        "`python benchmarks/precision.py`.",
-        "",
-        f"| {' | '.join(COLUMNS)} |",
-        "|---|---:|---|---:|---:|---:|",
-        *(f"| {' | '.join(row.values())} |" for row in read_rows(path)),
-        "",
-    ]
-    (options.out / "precision.md").write_text("\n".join(lines))
-    print("\n".join(lines))
+    text = markdown(rows)
+    (options.out / "precision.md").write_text(text)
+    print(text)
 
 
 if __name__ == "__main__":

@@ -62,6 +62,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from rows import read_rows
+
 # No NumPy here: the parent stays small, because on Linux a child's peak memory
 # starts at what its parent holds.
 
@@ -746,18 +748,11 @@ def with_others(rows: list[dict[str, Any]], path: Path) -> list[dict[str, Any]]:
     def case_of(row: dict[str, Any]) -> tuple[str, str]:
         return row["model"], row["image_shape"]
 
-    old = []
-    if path.is_file():
-        with path.open(newline="") as file:
-            old = [
-                {k: v if k == "onednn" else number(v) for k, v in row.items()}
-                for row in csv.DictReader(file)
-            ]
     here = {key: rows[0][key] for key in ("cpu", "threads")}
     fresh = {case_of(row) for row in rows}
     kept = [
         row
-        for row in old
+        for row in earlier_rows(path)
         if case_of(row) not in fresh
         and all(row[key] == value for key, value in here.items())
     ]
@@ -765,6 +760,13 @@ def with_others(rows: list[dict[str, Any]], path: Path) -> list[dict[str, Any]]:
     order = [(case.title, shape) for case, shape in shapes.items()]
     both = [row for row in rows + kept if case_of(row) in order]
     return sorted(both, key=lambda row: order.index(case_of(row)))
+
+
+def earlier_rows(path: Path) -> list[dict[str, Any]]:
+    return [
+        {k: v if k == "onednn" else number(v) for k, v in row.items()}
+        for row in read_rows(path)
+    ]
 
 
 def number(text: str) -> Any:
@@ -950,7 +952,7 @@ def main() -> None:
             row["gflops"] = row["train_images_per_s"] * gflop
             row["share_of_peak"] = row["gflops"] / row["matmul_gflops"]
     write_csv(rows, args.out / "throughput.csv")
-    table = markdown(rows)
+    table = markdown(earlier_rows(args.out / "throughput.csv"))
     (args.out / "throughput.md").write_text(table)
     print(table)
 
