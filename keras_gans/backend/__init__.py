@@ -14,6 +14,7 @@ on every backend.
 - `sum_over_replicas`, `mean_over_replicas`, `as_logs`: what a step reports.
 - `inference`: a network as a compiled function of NumPy arrays.
 - `convolution`: without stride and padding, as each computes it fastest.
+- `recomputed`: a function of which the way back keeps the arguments alone.
 
 Each backend is one file with the same functions: `tensorflow.py` is the
 reference, `jax.py` and `torch.py` follow it.
@@ -44,6 +45,7 @@ gradient = engine.gradient
 inference = engine.inference
 num_replicas = engine.num_replicas
 portable = engine.portable
+recomputed = engine.recomputed
 sum_over_replicas = engine.sum_over_replicas
 synchronize = engine.synchronize
 

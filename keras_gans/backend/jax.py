@@ -182,6 +182,11 @@ def inference(network: keras.Model) -> Callable[..., np.ndarray]:
     )
 
 
+def recomputed(fn: Callable, *args: jax.Array) -> Any:
+    """`fn(*args)`: what is kept for its derivatives is XLA's to choose."""
+    return fn(*args)
+
+
 def convolution(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """Convolve `[n, h, w, c]` with `[kh, kw, c, filters]`, unpadded."""
     return keras.ops.conv(x, kernel, padding="valid")

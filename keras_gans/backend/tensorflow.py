@@ -167,6 +167,17 @@ def inference(network: keras.Model) -> Callable[..., np.ndarray]:
     return lambda *x: call(*x).numpy()
 
 
+def recomputed(fn: Callable, *args: tf.Tensor) -> Any:
+    """`fn(*args)`, which is computed anew for its derivatives.
+
+    Of what is in between nothing is kept for them. What they do not need is
+    not computed again in a graph: of a convolution of padded images the padding
+    is, the convolution is not.
+    """
+    # As tensors: a variable's derivative would be counted twice.
+    return tf.recompute_grad(fn)(*map(tf.convert_to_tensor, args))
+
+
 def convolution(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """Convolve `[n, h, w, c]` with `[kh, kw, c, filters]`, unpadded.
 

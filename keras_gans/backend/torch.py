@@ -97,6 +97,11 @@ def inference(network: keras.Model) -> Callable[..., np.ndarray]:
     return call
 
 
+def recomputed(fn: Callable, *args: torch.Tensor) -> Any:
+    """`fn(*args)`; PyTorch would compute all of it again on the way back."""
+    return fn(*args)
+
+
 def convolution(x: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
     """Convolve `[n, h, w, c]` with `[kh, kw, c, filters]`, unpadded."""
     return keras.ops.conv(x, kernel, padding="valid")

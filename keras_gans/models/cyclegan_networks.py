@@ -9,6 +9,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from keras_gans.backend import recomputed
 from keras_gans.layers import Conv2D
 from keras_gans.registry import serializable
 
@@ -22,28 +23,129 @@ class InstanceNormalization(layers.Layer):
     """
 
     def call(self, x: Any) -> Any:
-        x32 = ops.cast(x, "float32") if self.compute_dtype != "float64" else x
-        centred = x32 - ops.mean(x32, axis=(1, 2), keepdims=True)
-        variance = ops.mean(ops.square(centred), axis=(1, 2), keepdims=True)
-        return ops.cast(centred * ops.rsqrt(variance + 1e-5), x.dtype)
+        return normalized(x)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return input_shape
 
 
-def conv_init() -> keras.initializers.Initializer:
+@ops.custom_gradient
+def normalized(x: Any) -> tuple:
+    """`(x - mean) / sqrt(variance + 1e-5)`, which is all its derivative needs.
+
+    Left to themselves, backends keep the centred images besides.
+    """
+    dtype = keras.backend.standardize_dtype(x.dtype)
+    full = "float64" if dtype == "float64" else "float32"
+
+    def mean(x):
+        return ops.mean(x, axis=(1, 2), keepdims=True)
+
+    centred = ops.cast(x, full) - mean(ops.cast(x, full))
+    scale = ops.rsqrt(mean(ops.square(centred)) + 1e-5)
+    y = ops.cast(centred * scale, dtype)
+
+    def pullback(*args, upstream=None):
+        dy = ops.cast(args[0] if args else upstream, full)
+        y32 = ops.cast(y, full)
+        dx = dy - mean(dy) - y32 * mean(dy * y32)
+        return ops.cast(scale * dx, dtype)
+
+    return y, pullback
+
+
+@serializable
+class PaddedConv2D(Conv2D):
+    """A convolution of images with more pixels on all four sides.
+
+    TensorFlow pads once more on the way back and keeps the images as they came,
+    where it would keep a padded copy of each, and a rectified one.
+
+    Args:
+        pad: Pixels on each side. Keras's "same" puts more of them right and
+            below where strides are 2; PyTorch has them alike.
+        mode: "reflect", mirrored without the edge, or "constant", zeros.
+        relu: Whether it is of `relu(images)`.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        pad: int = 1,
+        mode: str = "constant",
+        relu: bool = False,
+        **kwargs: Any,
+    ):
+        super().__init__(*args, **kwargs)
+        self.pad = pad
+        self.mode = mode
+        self.relu = relu
+
+    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+        def convolve(x, kernel):
+            x = ops.relu(x) if self.relu else x
+            x = ops.pad(x, self.widths, mode=self.mode)
+            return super(PaddedConv2D, self).convolution_op(x, kernel)
+
+        return recomputed(convolve, inputs, kernel)
+
+    @property
+    def widths(self) -> tuple[tuple[int, int], ...]:
+        return (0, 0), (self.pad, self.pad), (self.pad, self.pad), (0, 0)
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        return super().compute_output_shape(
+            tuple(
+                side and side + before + after
+                for side, (before, after) in zip(
+                    input_shape, self.widths, strict=True
+                )
+            )
+        )
+
+    def get_config(self) -> dict:
+        return super().get_config() | {
+            "pad": self.pad,
+            "mode": self.mode,
+            "relu": self.relu,
+        }
+
+
+def normal() -> keras.initializers.Initializer:
     return keras.initializers.RandomNormal(0.0, 0.02)
 
 
-def reflect(x: Any, n: int) -> Any:
-    """Pad by n mirrored pixels on each side."""
-    return ops.pad(x, ((0, 0), (n, n), (n, n), (0, 0)), mode="reflect")
-
-
-def conv(x: Any, filters: int, size: int, strides: int = 1) -> Any:
-    return Conv2D(
-        filters, size, strides=strides, kernel_initializer=conv_init()
+def conv(
+    x: Any,
+    filters: int,
+    size: int,
+    pad: int = 1,
+    strides: int = 1,
+    mode: str = "constant",
+    relu: bool = False,
+) -> Any:
+    """`PaddedConv2D` with the authors' initial weights."""
+    return PaddedConv2D(
+        filters,
+        size,
+        strides=strides,
+        pad=pad,
+        mode=mode,
+        relu=relu,
+        kernel_initializer=normal(),
     )(x)
+
+
+def up(x: Any, filters: int) -> Any:
+    """Twice as large, by a transposed convolution of PyTorch's padding 1."""
+    x = layers.Conv2DTranspose(
+        filters, 3, strides=2, kernel_initializer=normal()
+    )(x)  # one row and column more than are left there
+    return layers.Cropping2D(((1, 0), (1, 0)))(x)
+
+
+def norm(x: Any) -> Any:
+    return InstanceNormalization()(x)
 
 
 def build_generator(
@@ -55,24 +157,17 @@ def build_generator(
     words (appendix 7.2). h and w are any multiples of 4.
     """
     image = keras.Input((None, None, channels), name="images")
-    x = conv(reflect(image, 3), width, 7)
-    x = layers.ReLU()(InstanceNormalization()(x))  # [n, h, w, 64]
+    x = norm(conv(image, width, 7, pad=3, mode="reflect"))  # [n, h, w, 64]
     for filters in (2 * width, 4 * width):
-        # PyTorch pads all sides; "same" pads right and bottom only.
-        x = conv(layers.ZeroPadding2D(1)(x), filters, 3, strides=2)
-        x = layers.ReLU()(InstanceNormalization()(x))  # [n, h/4, w/4, 256]
+        x = norm(conv(x, filters, 3, strides=2, relu=True))
+    x = layers.ReLU()(x)  # [n, h/4, w/4, 256]
     for _ in range(num_blocks):
-        y = conv(reflect(x, 1), 4 * width, 3)
-        y = layers.ReLU()(InstanceNormalization()(y))
-        y = conv(reflect(y, 1), 4 * width, 3)
-        x = layers.Add()([x, InstanceNormalization()(y)])  # no ReLU after
-    for filters in (2 * width, width):
-        x = layers.Conv2DTranspose(
-            filters, 3, strides=2, kernel_initializer=conv_init()
-        )(x)  # one row and column more than PyTorch's padding 1 leaves
-        x = layers.Cropping2D(((1, 0), (1, 0)))(x)
-        x = layers.ReLU()(InstanceNormalization()(x))  # [n, h, w, 64]
-    x = conv(reflect(x, 3), channels, 7)
+        y = norm(conv(x, 4 * width, 3, mode="reflect"))
+        y = norm(conv(y, 4 * width, 3, mode="reflect", relu=True))
+        x = layers.Add()([x, y])  # no ReLU after
+    x = layers.ReLU()(norm(up(x, 2 * width)))
+    x = norm(up(x, width))  # [n, h, w, 64]
+    x = conv(x, channels, 7, pad=3, mode="reflect", relu=True)
     # In full precision, whatever the policy: images are float32.
     image_out = layers.Activation("tanh", dtype=keras.config.floatx())(x)
     return keras.Model(image, image_out, name=name)
@@ -85,11 +180,11 @@ def build_discriminator(channels: int, width: int, name: str) -> keras.Model:
     (appendix 7.2).
     """
     image = keras.Input((None, None, channels), name="images")
-    x = conv(layers.ZeroPadding2D(1)(image), width, 4, strides=2)
+    x = conv(image, width, 4, strides=2)
     x = layers.LeakyReLU(0.2)(x)  # [n, h/2, w/2, 64], no norm on the first
     for filters, strides in ((2 * width, 2), (4 * width, 2), (8 * width, 1)):
-        x = conv(layers.ZeroPadding2D(1)(x), filters, 4, strides)
-        x = layers.LeakyReLU(0.2)(InstanceNormalization()(x))
-    x = conv(layers.ZeroPadding2D(1)(x), 1, 4)
+        x = conv(x, filters, 4, strides=strides)
+        x = layers.LeakyReLU(0.2)(norm(x))
+    x = conv(x, 1, 4)
     logits = layers.Activation("linear", dtype=keras.config.floatx())(x)
     return keras.Model(image, logits, name=name)
