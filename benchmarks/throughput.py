@@ -752,7 +752,7 @@ def with_others(rows: list[dict[str, Any]], path: Path) -> list[dict[str, Any]]:
     fresh = {case_of(row) for row in rows}
     kept = [
         row
-        for row in earlier_rows(path)
+        for row in typed_rows(path)
         if case_of(row) not in fresh
         and all(row[key] == value for key, value in here.items())
     ]
@@ -762,7 +762,7 @@ def with_others(rows: list[dict[str, Any]], path: Path) -> list[dict[str, Any]]:
     return sorted(both, key=lambda row: order.index(case_of(row)))
 
 
-def earlier_rows(path: Path) -> list[dict[str, Any]]:
+def typed_rows(path: Path) -> list[dict[str, Any]]:
     return [
         {k: v if k == "onednn" else number(v) for k, v in row.items()}
         for row in read_rows(path)
@@ -804,7 +804,8 @@ def markdown(rows: list[dict[str, Any]]) -> str:
             "",
             f"## {model}, {shape}, batches of {batch_size}",
             "",
-            f"Measured on {(mine := list(mine))[0]['date']}.",
+            f"Measured on {(mine := list(mine))[0]['date']}; the peak was "
+            f"{mine[0]['matmul_gflops']:.0f} GFLOP/s.",
             "",
             "| | training, images/s | x PyTorch | GFLOP/s | of peak "
             "| sampling, images/s | first step, s | memory, MiB |",
@@ -857,8 +858,9 @@ def spread(median: float, low: float, high: float, digits: int) -> str:
 def remarks(rows: list[dict[str, Any]]) -> list[str]:
     """What the package claims of these numbers, each on a line."""
     lines = [
-        f"Peak: {rows[0]['matmul_gflops']:.0f} GFLOP/s, the fastest "
-        "2048x2048 float32 matrix product of the run."
+        "Peak: the fastest 2048x2048 float32 matrix product of the run. Images "
+        "a second of runs with different peaks do not compare; ratios do. They "
+        "are to PyTorch in float32, those of bfloat16, too."
     ]
 
     keys = ("model", "image_shape", "backend", "policy", "onednn")
@@ -952,7 +954,7 @@ def main() -> None:
             row["gflops"] = row["train_images_per_s"] * gflop
             row["share_of_peak"] = row["gflops"] / row["matmul_gflops"]
     write_csv(rows, args.out / "throughput.csv")
-    table = markdown(earlier_rows(args.out / "throughput.csv"))
+    table = markdown(typed_rows(args.out / "throughput.csv"))
     (args.out / "throughput.md").write_text(table)
     print(table)
 

@@ -12,6 +12,7 @@ import re
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -254,7 +255,8 @@ def checked(
             labels come to a model that takes none, or miss where it does.
     """
     contract = Contract.of(model)
-    if x is None or isinstance(x, (list, tuple, dict, str, int, float)):
+    other = (list, tuple, dict, str, Path, int, float)
+    if x is None or isinstance(x, other):
         got = "x=None" if x is None else f"x of type {type(x).__name__}"
         fix = "Make an array with `np.stack(images)`; labels go into `y`."
         if contract.two_domains:

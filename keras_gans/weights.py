@@ -113,7 +113,8 @@ def load_network(
         raise ValueError(
             f"Expected {path} to hold the weights of this {network.name} "
             f"({network.count_params():,} numbers). Received: those of another "
-            f"network ({first_line(error)[:200]}). Check config.json."
+            f"network ({first_line(error)[:200]}). Check config.json, and that "
+            "this version of keras_gans saved it."
         ) from None
 
 

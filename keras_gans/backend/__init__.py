@@ -15,6 +15,7 @@ on every backend.
 - `inference`: a network as a compiled function of NumPy arrays.
 - `convolution`: without stride and padding, as each computes it fastest.
 - `recomputed`: a function of which the way back keeps the arguments alone.
+- `with_pullback`: a function with a derivative that keeps less than its own.
 
 Each backend is one file with the same functions: `tensorflow.py` is the
 reference, `jax.py` and `torch.py` follow it.
@@ -48,6 +49,7 @@ portable = engine.portable
 recomputed = engine.recomputed
 sum_over_replicas = engine.sum_over_replicas
 synchronize = engine.synchronize
+with_pullback = engine.with_pullback
 
 
 def vjp(fn: Callable, variables: Sequence[keras.Variable]) -> tuple:

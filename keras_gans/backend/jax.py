@@ -187,6 +187,11 @@ def recomputed(fn: Callable, *args: jax.Array) -> Any:
     return fn(*args)
 
 
+def with_pullback(fn: Callable, x: jax.Array) -> Any:
+    """The y of `fn(x) -> (y, pullback)`; its derivative is JAX's own."""
+    return fn(x)[0]
+
+
 def convolution(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """Convolve `[n, h, w, c]` with `[kh, kw, c, filters]`, unpadded."""
     return keras.ops.conv(x, kernel, padding="valid")

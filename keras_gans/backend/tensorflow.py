@@ -172,10 +172,49 @@ def recomputed(fn: Callable, *args: tf.Tensor) -> Any:
 
     Of what is in between nothing is kept for them. What they do not need is
     not computed again in a graph: of a convolution of padded images the padding
-    is, the convolution is not.
+    is, the convolution is not. Differentiable again, as `tf.recompute_grad` is
+    not.
     """
+
+    @tf.custom_gradient
+    def run(*args):
+        def pullback(dy):
+            with tf.control_dependencies([dy]):  # not before: it would be kept
+                again = [tf.identity(x) for x in args]
+            with tf.GradientTape() as tape:
+                tape.watch(again)
+                y = fn(*again)
+            return tape.gradient(y, again, output_gradients=dy)
+
+        return fn(*args), pullback
+
     # As tensors: a variable's derivative would be counted twice.
-    return tf.recompute_grad(fn)(*map(tf.convert_to_tensor, args))
+    return run(*map(tf.convert_to_tensor, args))
+
+
+def with_pullback(fn: Callable, x: tf.Tensor) -> Any:
+    """The y of `fn(x) -> (y, pullback)`, with dx = pullback(dy).
+
+    A second derivative is refused: what the pullback keeps are constants to it.
+    """
+
+    @tf.custom_gradient
+    def run(x):
+        y, pullback = fn(x)
+
+        @tf.custom_gradient
+        def pull(dy, x):  # of x, too, lest its part of a second one is missed
+            return pullback(dy), refuse
+
+        return y, lambda dy: pull(dy, x)
+
+    def refuse(*_):
+        raise NotImplementedError(
+            "Expected one derivative of a network in training. Received: a "
+            "second one, as of a gradient penalty. Call it with training=False."
+        )
+
+    return run(tf.convert_to_tensor(x))
 
 
 def convolution(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:

@@ -102,6 +102,11 @@ def recomputed(fn: Callable, *args: torch.Tensor) -> Any:
     return fn(*args)
 
 
+def with_pullback(fn: Callable, x: torch.Tensor) -> Any:
+    """The y of `fn(x) -> (y, pullback)`; its derivative is PyTorch's own."""
+    return fn(x)[0]
+
+
 def convolution(x: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
     """Convolve `[n, h, w, c]` with `[kh, kw, c, filters]`, unpadded."""
     return keras.ops.conv(x, kernel, padding="valid")

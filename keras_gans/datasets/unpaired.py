@@ -155,7 +155,12 @@ def unpaired(a: Any, b: Any, name: str = "unpaired") -> UnpairedData:
     return UnpairedData(name, a, b, a.split)
 
 
-def two_domains(a: Any, b: Any, image_shape: tuple[int, int, int]) -> Any:
+def two_domains(
+    a: Any,
+    b: Any,
+    image_shape: tuple[int, int, int],
+    skip_broken: bool = False,
+) -> Any:
     """What `CycleGAN.fit(a, b)` was given, as one data set of pairs.
 
     Args:
@@ -163,6 +168,7 @@ def two_domains(a: Any, b: Any, image_shape: tuple[int, int, int]) -> Any:
             `image_shape`; two `tf.data` sets of batches, the shorter of which
             is repeated; or what `unpaired` takes.
         image_shape: Of the model.
+        skip_broken: Leave out a folder's pictures that cannot be read.
 
     Returns:
         An `UnpairedData`, or a `tf.data` set.
@@ -179,7 +185,8 @@ def two_domains(a: Any, b: Any, image_shape: tuple[int, int, int]) -> Any:
         larger = (round(height * 286 / 256), round(width * 286 / 256))
         for folder in (a, b):  # both, before one is decoded
             pictures_in([folder])
-        a, b = (from_folder(f, (*larger, channels)) for f in (a, b))
+        shape = (*larger, channels)
+        a, b = (from_folder(f, shape, skip_broken) for f in (a, b))
     for side in (a, b):
         if not (isinstance(side, ImageData) or hasattr(side, "shape")):
             raise ValueError(

@@ -202,6 +202,7 @@ class CycleGAN(TranslationModel):
         y: Any = None,
         batch_size: int = 1,
         flip: bool = True,
+        skip_broken: bool = False,
         **kwargs: Any,
     ) -> Any:
         """Train on images of A (`x`) and of B (`y`), which need not pair up.
@@ -219,6 +220,7 @@ class CycleGAN(TranslationModel):
                 that gives both, `(a, b)`.
             batch_size: Images of each domain a step. The paper's: 1.
             flip: Mirror half of the images; not of a `tf.data` set.
+            skip_broken: Leave out a folder's pictures that cannot be read.
             **kwargs: `epochs`, `callbacks`, ... as in `keras.Model.fit`.
 
         Returns:
@@ -229,7 +231,7 @@ class CycleGAN(TranslationModel):
                 or range.
         """
         if y is not None:
-            x = two_domains(x, y, self.image_shape)
+            x = two_domains(x, y, self.image_shape, skip_broken)
         if isinstance(x, UnpairedData):
             # Another order each time, of `keras.utils.set_random_seed`.
             x = x.batches(
@@ -255,10 +257,11 @@ class CycleGAN(TranslationModel):
             back_b = self.generator_ab(fake_a, training=True)  # G(F(b))
             cycle = self.cycle_weight
             identity = self.cycle_weight * self.identity_weight
-            seen_a, seen_b = self.augmented(fake_a), self.augmented(fake_b)
+            on_a = self.discriminator_a(self.augmented(fake_a), training=True)
+            on_b = self.discriminator_b(self.augmented(fake_b), training=True)
             losses = {
-                "g_loss_ab": adversarial(self.discriminator_b(seen_b), True),
-                "g_loss_ba": adversarial(self.discriminator_a(seen_a), True),
+                "g_loss_ab": adversarial(on_b, True),
+                "g_loss_ba": adversarial(on_a, True),
                 "cycle_a": cycle * mean_distance(back_a, real_a),
                 "cycle_b": cycle * mean_distance(back_b, real_b),
                 "identity_a": identity * mean_distance(same_a, real_a),
@@ -325,4 +328,4 @@ def in_one_batch(network: keras.Model, x: Any, y: Any) -> tuple[Any, Any]:
 
 def mean_distance(x: Any, y: Any) -> Any:
     """E|x - y|_1 / size, as `torch.nn.L1Loss`."""
-    return ops.mean(ops.abs(x - y))
+    return ops.mean(ops.abs(x - ops.cast(y, x.dtype)))

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from keras_gans.backend import recomputed
+from keras_gans.backend import recomputed, with_pullback
 from keras_gans.layers import Conv2D
 from keras_gans.registry import serializable
 
@@ -22,18 +22,17 @@ class InstanceNormalization(layers.Layer):
     Ulyanov et al. 2016, arXiv:1607.08022. Input and output: `[n, h, w, c]`.
     """
 
-    def call(self, x: Any) -> Any:
-        return normalized(x)
+    def call(self, x: Any, training: bool = False) -> Any:
+        return with_pullback(normalized, x) if training else normalized(x)[0]
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return input_shape
 
 
-@ops.custom_gradient
 def normalized(x: Any) -> tuple:
-    """`(x - mean) / sqrt(variance + 1e-5)`, which is all its derivative needs.
+    """`(x - mean) / sqrt(variance + 1e-5)`, and its derivative of that alone.
 
-    Left to themselves, backends keep the centred images besides.
+    TensorFlow would keep the centred images for it, besides the normalised.
     """
     dtype = keras.backend.standardize_dtype(x.dtype)
     full = "float64" if dtype == "float64" else "float32"
@@ -45,18 +44,17 @@ def normalized(x: Any) -> tuple:
     scale = ops.rsqrt(mean(ops.square(centred)) + 1e-5)
     y = ops.cast(centred * scale, dtype)
 
-    def pullback(*args, upstream=None):
-        dy = ops.cast(args[0] if args else upstream, full)
-        y32 = ops.cast(y, full)
-        dx = dy - mean(dy) - y32 * mean(dy * y32)
-        return ops.cast(scale * dx, dtype)
+    def pullback(dy):
+        dy, y_full = ops.cast(dy, full), ops.cast(y, full)
+        dx = scale * (dy - mean(dy) - y_full * mean(dy * y_full))
+        return ops.cast(dx, dtype)
 
     return y, pullback
 
 
 @serializable
 class PaddedConv2D(Conv2D):
-    """A convolution of images with more pixels on all four sides.
+    """A convolution, with bias, of images with more pixels on all four sides.
 
     TensorFlow pads once more on the way back and keeps the images as they came,
     where it would keep a padded copy of each, and a rectified one.
@@ -81,13 +79,17 @@ class PaddedConv2D(Conv2D):
         self.mode = mode
         self.relu = relu
 
-    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+    def call(self, inputs: Any, training: bool = False) -> Any:
         def convolve(x, kernel):
             x = ops.relu(x) if self.relu else x
             x = ops.pad(x, self.widths, mode=self.mode)
-            return super(PaddedConv2D, self).convolution_op(x, kernel)
+            return self.convolution_op(x, kernel)
 
-        return recomputed(convolve, inputs, kernel)
+        if training:
+            y = recomputed(convolve, inputs, self.kernel)
+        else:
+            y = convolve(inputs, self.kernel)
+        return y + self.bias
 
     @property
     def widths(self) -> tuple[tuple[int, int], ...]:
@@ -111,7 +113,7 @@ class PaddedConv2D(Conv2D):
         }
 
 
-def normal() -> keras.initializers.Initializer:
+def conv_init() -> keras.initializers.Initializer:
     return keras.initializers.RandomNormal(0.0, 0.02)
 
 
@@ -132,14 +134,14 @@ def conv(
         pad=pad,
         mode=mode,
         relu=relu,
-        kernel_initializer=normal(),
+        kernel_initializer=conv_init(),
     )(x)
 
 
 def up(x: Any, filters: int) -> Any:
     """Twice as large, by a transposed convolution of PyTorch's padding 1."""
     x = layers.Conv2DTranspose(
-        filters, 3, strides=2, kernel_initializer=normal()
+        filters, 3, strides=2, kernel_initializer=conv_init()
     )(x)  # one row and column more than are left there
     return layers.Cropping2D(((1, 0), (1, 0)))(x)
 

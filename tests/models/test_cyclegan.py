@@ -1,16 +1,20 @@
 """CycleGAN against its original, its pool, its data, and its translations."""
 
 import functools
+import pathlib
 
 import keras
 import numpy as np
 import pytest
 
 import keras_gans
+from keras_gans.backend import gradient, minimize
 from keras_gans.datasets import unpaired
 from keras_gans.images import from_uint8, to_uint8
 from keras_gans.models import cyclegan
 from keras_gans.models.cyclegan_networks import (
+    InstanceNormalization,
+    PaddedConv2D,
     build_discriminator,
     build_generator,
 )
@@ -51,6 +55,82 @@ def pixels_of(n, seed=0, height=32, width=32, channels=3):
 
 
 # === Networks ===
+
+
+LAYERS = [
+    {"strides": strides, "relu": relu, "mode": mode}
+    for strides in (1, 2)
+    for relu in (False, True)
+    for mode in ("constant", "reflect")
+]
+
+
+@pytest.mark.parametrize("options", LAYERS, ids=str)
+def test_padded_convolution_is_of_plain_ops_on_every_backend(options):
+    """Its output, and the derivatives that it computes in its own way."""
+    layer = PaddedConv2D(4, 3, pad=2, **options)
+    x = keras.ops.convert_to_tensor(images_of(2, height=9))
+    shape = layer.compute_output_shape((None, 9, 32, 3))
+    assert shape[1:] == tuple(layer(x).shape[1:])
+    widths = (0, 0), (2, 2), (2, 2), (0, 0)
+
+    def plain(x):
+        x = keras.ops.relu(x) if options["relu"] else x
+        x = keras.ops.pad(x, widths, mode=options["mode"])
+        return keras.ops.conv(x, layer.kernel, options["strides"]) + layer.bias
+
+    same_derivatives(lambda x: layer(x, training=True), plain, x, layer.weights)
+    same_derivatives(layer, plain, x, layer.weights)
+    twin = PaddedConv2D.from_config(layer.get_config())
+    twin.build((None, 9, 32, 3))
+    twin.set_weights(layer.get_weights())
+    np.testing.assert_array_equal(numpy(twin(x)), numpy(layer(x)))
+
+
+def test_instance_norm_is_of_plain_ops_on_every_backend():
+    layer = InstanceNormalization()
+    x = keras.ops.convert_to_tensor(images_of(2))
+
+    def plain(x):
+        # Not of `ops.moments`, whose second derivative is wrong in TensorFlow.
+        x = x - keras.ops.mean(x, (1, 2), keepdims=True)
+        variance = keras.ops.mean(x * x, (1, 2), keepdims=True)
+        return x / keras.ops.sqrt(variance + 1e-5)
+
+    def in_training(x):
+        return layer(x, training=True)
+
+    same_derivatives(layer, plain, x)
+    if BACKEND != "tensorflow":
+        same_derivatives(in_training, plain, x)
+        return
+    same_derivatives(in_training, plain, x, orders=2)
+    with pytest.raises(NotImplementedError, match="one derivative"):
+        gradient(lambda x: gradient(in_training, x) ** 2, x)
+
+
+def same_derivatives(function, plain, x, weights=(), orders=3):
+    """Outputs, and first and second derivatives of a sum of their cubes."""
+
+    def slope(f):
+        return lambda x: gradient(lambda x: f(x) ** 3, x)
+
+    for of in (lambda f: f, slope, lambda f: slope(slope(f)))[:orders]:
+        ours, theirs = numpy(of(function)(x)), numpy(of(plain)(x))
+        np.testing.assert_allclose(ours, theirs, atol=1e-4 * abs(theirs).max())
+    if weights:
+        starts = [numpy(w) for w in weights]
+        moved = []
+        for f in (plain, function):
+            sgd = keras.optimizers.SGD(1.0)
+            sgd.build(weights)
+            minimize(lambda f=f: keras.ops.mean(f(x) ** 2), sgd, weights)
+            moved.append([numpy(w) for w in weights])
+            for weight, start in zip(weights, starts, strict=True):
+                weight.assign(start)
+        for a, b, start in zip(*moved, starts, strict=True):
+            assert np.any(a != start)
+            np.testing.assert_allclose(a, b, atol=1e-4 * abs(a).max())
 
 
 def test_parameter_counts_of_the_original():
@@ -256,15 +336,15 @@ def test_step_is_the_originals(
             matters(getattr(model, name)),
             strict=True,
         )
-        for weight, gradient, updated, live in rows:
+        for weight, expected, updated, live in rows:
             ours = gradients[id(weight)]
             if not live:
                 assert np.abs(ours).max() < 1e-12, weight.path
                 continue
-            assert porting.relative_to_largest(ours, gradient) < 1e-6
+            assert porting.relative_to_largest(ours, expected) < 1e-6
             # Below a millionth of the largest Adam's first step is a sign
             # that rounding tossed.
-            seen = np.abs(gradient) > 1e-6 * np.abs(gradient).max()
+            seen = np.abs(expected) > 1e-6 * np.abs(expected).max()
             assert seen.mean() > 0.99, weight.path
             np.testing.assert_allclose(
                 numpy(weight)[seen], updated[seen], rtol=0, atol=1e-6
@@ -699,6 +779,30 @@ def test_fit_refuses_a_folder_without_pictures(model, tmp_path):
     (tmp_path / "zebras").mkdir()
     with pytest.raises(ValueError, match="Received: .*zebras, without any"):
         model.fit(full, str(tmp_path / "zebras"), verbose=0)
+
+
+def test_fit_leaves_out_broken_pictures_if_asked(model, tmp_path):
+    folders = [save_pictures(tmp_path / side, 2, 0) for side in "ab"]
+    broken = tmp_path / "b" / "9.jpg"
+    broken.write_bytes(b"no picture")
+    with pytest.raises(ValueError, match=r"9\.jpg.*`skip_broken=True`"):
+        model.fit(*folders, verbose=0)
+    model.fit(*folders, skip_broken=True, verbose=0)
+
+
+@pytest.mark.parametrize("one", ["horses", pathlib.Path("horses")])
+def test_fit_of_one_folder_asks_for_both(one, model):
+    with pytest.raises(ValueError, match="Pass both domains"):
+        model.fit(one)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_fit_in_float64(dtype, float64):
+    if BACKEND == "jax":
+        pytest.skip("JAX has no float64 unless its x64 is set")
+    images = images_of(2).astype(dtype)
+    history = tiny().fit(images, images, verbose=0).history
+    assert np.isfinite(list(history.values())).all()
 
 
 def test_fit_refuses_bad_tf_data(model):
