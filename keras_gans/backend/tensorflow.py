@@ -184,7 +184,10 @@ def recomputed(fn: Callable, *args: tf.Tensor) -> Any:
             with tf.GradientTape() as tape:
                 tape.watch(again)
                 y = fn(*again)
-            return tape.gradient(y, again, output_gradients=dy)
+            dx, *others = tape.gradient(y, again, output_gradients=dy)
+            # No further back before they are there: they need what was made.
+            with tf.control_dependencies(others):
+                return tf.identity(dx), *others
 
         return fn(*args), pullback
 
