@@ -80,9 +80,11 @@ class PaddedConv2D(Conv2D):
         self.relu = relu
 
     def call(self, inputs: Any, training: bool = False) -> Any:
+        around = self.pad, self.pad
+
         def convolve(x, kernel):
             x = ops.relu(x) if self.relu else x
-            x = ops.pad(x, self.widths, mode=self.mode)
+            x = ops.pad(x, ((0, 0), around, around, (0, 0)), mode=self.mode)
             return self.convolution_op(x, kernel)
 
         if training:
@@ -91,19 +93,10 @@ class PaddedConv2D(Conv2D):
             y = convolve(inputs, self.kernel)
         return y + self.bias
 
-    @property
-    def widths(self) -> tuple[tuple[int, int], ...]:
-        return (0, 0), (self.pad, self.pad), (self.pad, self.pad), (0, 0)
-
     def compute_output_shape(self, input_shape: tuple) -> tuple:
-        return super().compute_output_shape(
-            tuple(
-                side and side + before + after
-                for side, (before, after) in zip(
-                    input_shape, self.widths, strict=True
-                )
-            )
-        )
+        n, height, width, channels = input_shape
+        sides = (side and side + 2 * self.pad for side in (height, width))
+        return super().compute_output_shape((n, *sides, channels))
 
     def get_config(self) -> dict:
         return super().get_config() | {
