@@ -21,7 +21,10 @@ from tests.test_conformance import run_python
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 
 # Trains a model for three steps, as one replica and as two. Each replica draws
-# its rows of the noise that one would draw.
+# its rows of the noise that one would draw. In float64, where the two agree to
+# the last digits: in float32 the last digit of CycleGAN's first weights, which
+# differs between shares of a batch, is 1e-5 to 1e-2 of its weights three steps
+# later, by the kinks of its ReLUs and by norms of almost constant channels.
 AS_ONE_OR_TWO = """
 import sys
 import numpy as np
@@ -33,6 +36,7 @@ from keras_gans import backend, distribute
 from keras_gans.models import stackgan
 from tests.conformance import TINY, fit, images_like
 
+keras.config.set_floatx("float64")
 cpu = tf.config.list_physical_devices("CPU")[0]
 logical = [tf.config.LogicalDeviceConfiguration()] * 2
 tf.config.set_logical_device_configuration(cpu, logical)
@@ -112,11 +116,11 @@ for name, config in [*TINY.items()][PART::3]:
         if a.path.startswith("seed_generator") or "random" in a.path:
             continue
         error = np.abs(a.numpy() - b.numpy()).max(initial=0)
-        assert error < 1e-5, (name, a.path, error)
+        assert error < 1e-12, (name, a.path, error)
     assert any(np.abs(a.numpy() - c.numpy()).max(initial=0) > 1e-4
                for a, _, c in pairs), name
     for key, values in one_logs.items():
-        np.testing.assert_allclose(two_logs[key], values, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(two_logs[key], values, rtol=1e-6)
 print("equal")
 """
 )

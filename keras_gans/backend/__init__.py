@@ -191,9 +191,9 @@ def _one_loss(loss_fn: Callable) -> Callable:
 
 def _first_cotangent(optimizer: keras.optimizers.Optimizer, loss: Any) -> Any:
     """Where the backward pass starts: d(scaled share of loss) / d(loss)."""
-    cotangent = optimizer.scale_loss(1.0) * engine.share()
     dtype = keras.backend.standardize_dtype(loss.dtype)
-    return keras.ops.cast(cotangent, dtype)
+    scale, share = optimizer.scale_loss(1.0), engine.share()
+    return keras.ops.cast(scale, dtype) * keras.ops.cast(share, dtype)
 
 
 class SeedGenerator(keras.random.SeedGenerator):

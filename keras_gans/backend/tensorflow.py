@@ -101,7 +101,7 @@ def portable(step: Callable) -> Callable:
             f"{num_replicas()} replicas. Received: a batch that leaves one "
             "without. Change `batch_size`, or leave some images out.",
         )
-        rows = tf.cast(rows, tf.float32)
+        rows = tf.cast(rows, tf.float64)  # exact for every dtype of a loss
         _of_thread.share = rows / sum_over_replicas(rows)
         try:
             return step(self, data)
