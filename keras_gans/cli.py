@@ -308,17 +308,26 @@ def run_translate(options: argparse.Namespace) -> None:
     from keras_gans.datasets.folder import pictures_in, read_picture
     from keras_gans.files import writable_folder
     from keras_gans.images import save_png
+    from keras_gans.inputs import check_translatable
 
     files = pictures_in(options.pictures)
     model = able_to(options.name, "translate")
-    out = writable_folder(options.out)
-    for file, name in files.items():
-        image = read_picture(file, model.image_shape[-1])
+    channels = model.image_shape[-1]
+
+    def picture(file):
+        image = read_picture(file, channels)
         height, width = (n // 4 * 4 for n in image.shape[:2])
         try:
-            made = model.translate(image[:height, :width], options.direction)
+            check_translatable(image[:height, :width], channels)
         except ValueError as error:
             raise ValueError(f"{file}: {error}") from None
+        return image[:height, :width]
+
+    for file in files:  # before one is written, that a broken one costs nothing
+        picture(file)
+    out = writable_folder(options.out)
+    for file, name in files.items():
+        made = model.translate(picture(file), options.direction)
         print(save_png(out / name, made))
 
 

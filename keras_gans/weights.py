@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,10 @@ def load_network(
     before = network.get_weights()
     try:
         check_hdf5(path, size)
-        network.load_weights(path)
+        # Keras warns at length, before it raises one error of the same.
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            network.load_weights(path)
         if not all(np.isfinite(w).all() for w in network.get_weights()):
             raise ValueError("NaN or infinity in them")
     except Exception as error:
@@ -116,6 +120,10 @@ def load_network(
             f"network ({first_line(error)[:200]}). Check config.json, and that "
             "this version of keras_gans saved it."
         ) from None
+    for warning in said:
+        warnings.warn_explicit(
+            warning.message, warning.category, warning.filename, warning.lineno
+        )
 
 
 def is_whole(path: Path, facts: dict[str, Any]) -> bool:

@@ -399,6 +399,20 @@ def test_translates_pictures_of_any_size(translator, tmp_path, direction):
         np.testing.assert_array_equal(np.asarray(made), expected)
 
 
+@pytest.mark.parametrize("kind", ["truncated", "too small"])
+def test_a_late_bad_picture_costs_nothing(translator, kind, capsys):
+    last = Path("two", "testA", "z.png")
+    if kind == "truncated":
+        last.write_bytes(Path("two", "testA", "0.png").read_bytes()[:200])
+    else:
+        keras_gans.images.save_png(last, np.zeros((7, 40, 3), np.uint8))
+    assert main(["translate", "mine", "two/testA", "--out", "made"]) == 2
+    said = capsys.readouterr()
+    assert not said.out and said.err.count("\n") == 1
+    assert str(last) in said.err and "Expected" in said.err
+    assert not Path("made").exists()
+
+
 def small_extractor(monkeypatch):
     """Put a small network in the place of the one that would be fetched."""
     import keras

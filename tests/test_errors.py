@@ -16,7 +16,7 @@ TABLE = Path(__file__).with_name("errors.tsv")
 # File, or file and function -> why its errors are no whole sentences.
 INNER = {
     "cli.py:positive": "argparse puts the option's name before it",
-    "cli.py:run_translate": "a picture's name, before what its reader said",
+    "cli.py:run_translate.picture": "a picture's name, before the sentence",
     "convert/cyclegan.py:from_official": "a file's name before the sentence",
     "convert/official.py:_Redirects.redirect_request": "for `fetch_official`",
     "convert/pth.py": "`Refused` says what a file is; `read_pth` the rest",

@@ -26,6 +26,7 @@ from keras_gans.files import exchange
 from keras_gans.pretrained import ZOO, _put_in_place
 from keras_gans.recipes import Recipe
 from keras_gans.registry import CLASSIFIERS
+from keras_gans.weights import load_network, save_network
 from tests.conformance import CASES, TINY, fit, images_like, made
 from tests.conftest import SHARED
 
@@ -493,6 +494,25 @@ def test_damaged_entries(entry, kind):
     assert [(s.st_mtime_ns, s.st_size) for s in before.values()] == [
         (s.st_mtime_ns, s.st_size) for s in after.values()
     ]
+
+
+def test_weights_of_other_layers_are_one_sentence(tmp_path):
+    """Keras would warn at length first; here a warning is an error."""
+    path = tmp_path / "n.weights.h5"
+
+    def network(layer):
+        x = keras.Input((8, 8, 3))
+        x_out = keras.layers.Dense(2)(layer(4, 3)(x))
+        return keras.Model(x, x_out, name="n")
+
+    saved = network(keras.layers.Conv2D)
+    facts = save_network(saved, path, np.zeros((1, 8, 8, 3)))
+    other = network(keras.layers.SeparableConv2D)
+    before = other.get_weights()
+    with pytest.raises(ValueError, match=r"another network \(A total of"):
+        load_network(other, path, facts)
+    for a, b in zip(before, other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,10 @@ class PaddedConv2D(Conv2D):
             below where strides are 2; PyTorch has them alike.
         mode: "reflect", mirrored without the edge, or "constant", zeros.
         relu: Whether it is of `relu(images)`.
+        *args, **kwargs: As of `keras.layers.Conv2D`, but for `padding`.
+
+    Raises:
+        ValueError: If `padding` is given, too.
     """
 
     def __init__(
@@ -75,6 +79,11 @@ class PaddedConv2D(Conv2D):
         **kwargs: Any,
     ):
         super().__init__(*args, **kwargs)
+        if self.padding != "valid":
+            raise ValueError(
+                "Expected no `padding` beside `pad`. Received: "
+                f"padding={self.padding!r}, pad={pad}. Leave it out."
+            )
         self.pad = pad
         self.mode = mode
         self.relu = relu

@@ -87,6 +87,11 @@ def test_padded_convolution_is_of_plain_ops_on_every_backend(options):
     np.testing.assert_array_equal(numpy(twin(x)), numpy(layer(x)))
 
 
+def test_padded_convolution_pads_once():
+    with pytest.raises(ValueError, match="padding='same', pad=2"):
+        PaddedConv2D(4, 3, pad=2, padding="same")
+
+
 def test_instance_norm_is_of_plain_ops_on_every_backend():
     layer = InstanceNormalization()
     x = keras.ops.convert_to_tensor(images_of(2))
