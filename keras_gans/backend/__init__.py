@@ -13,6 +13,7 @@ on every backend.
 - `SeedGenerator`: noise that differs from replica to replica.
 - `sum_over_replicas`, `mean_over_replicas`, `as_logs`: what a step reports.
 - `inference`: a network as a compiled function of NumPy arrays.
+- `fit_callbacks`: what `fit` adds to the callbacks that it is given.
 - `convolution`: without stride and padding, as each computes it fastest.
 - `recomputed`: a function of which the way back keeps the arguments alone.
 - `with_pullback`: a function with a derivative that keeps less than its own.
@@ -42,6 +43,7 @@ else:
 
 as_logs = engine.as_logs
 convolution = engine.convolution
+fit_callbacks = engine.fit_callbacks
 gradient = engine.gradient
 inference = engine.inference
 num_replicas = engine.num_replicas

@@ -160,6 +160,11 @@ def synchronize(model: keras.Model) -> None:
     model.jax_state_sync()
 
 
+def fit_callbacks() -> list[keras.callbacks.Callback]:
+    """What `fit` adds to those that it is given."""
+    return []
+
+
 def inference(network: keras.Model) -> Callable[..., np.ndarray]:
     """Compile `network(x, training=False)` as a function of NumPy arrays."""
 

@@ -86,6 +86,11 @@ def synchronize(model: keras.Model) -> None:
     """Variables always hold their values here; see the JAX engine."""
 
 
+def fit_callbacks() -> list[keras.callbacks.Callback]:
+    """What `fit` adds to those that it is given."""
+    return []
+
+
 def inference(network: keras.Model) -> Callable[..., np.ndarray]:
     """Wrap `network(x, training=False)` as a function of NumPy arrays."""
 

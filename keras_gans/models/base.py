@@ -218,8 +218,11 @@ class GenerativeModel(keras.Model):
                 "of this data set before `fit`.",
                 stacklevel=2,
             )
+        callbacks = kwargs.pop("callbacks", None) or []
+        if not isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks = keras.tree.flatten(callbacks) + backend.fit_callbacks()
         with inputs.plain_errors():
-            return super().fit(x, y, **kwargs)
+            return super().fit(x, y, callbacks=callbacks, **kwargs)
 
     def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
         # It is built. Keras would take the mean of a batch over the workers,
