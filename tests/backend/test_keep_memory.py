@@ -25,9 +25,9 @@ libc = ctypes.CDLL(None)
 libc.mallinfo2.restype = Info
 libc.malloc.restype = ctypes.c_void_p
 
-def mapped():  # of 20 MiB, by a system call of its own
+def mapped():  # of 6 MiB, by a system call of its own
     before = libc.mallinfo2().field_3  # hblks: how many such there are
-    assert libc.malloc(ctypes.c_size_t(20 * 2**20))
+    assert libc.malloc(ctypes.c_size_t(6 * 2**20))
     return libc.mallinfo2().field_3 - before
 
 class Batches(keras.utils.PyDataset):
