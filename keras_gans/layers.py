@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_gans.backend import SeedGenerator, convolution
+from keras_gans.backend import SeedGenerator, convolution, upsampled_convolution
 from keras_gans.registry import serializable
 
 
@@ -33,20 +33,62 @@ def torch_uniform(fan_in: int) -> keras.initializers.Initializer:
 
 @serializable
 class Conv2D(keras.layers.Conv2D):
-    """Keras's, and sooner done with few filters on a CPU.
+    """Keras's, and sooner done with few filters or after upsampling on a CPU.
 
     Its weights, outputs and gradients are Keras's. TensorFlow's convolution
     takes as long for 3 filters as for 16; without stride and padding, this one
     is a matrix product where that is faster: see
     `keras_gans.backend.tensorflow.convolution`.
+
+    Args:
+        upsample: Whether it is of `UpSampling2D(2)(images)`: see
+            `keras_gans.backend.tensorflow.upsampled_convolution`.
+        *args, **kwargs: As of `keras.layers.Conv2D`; with `upsample`, a kernel
+            of 3x3, `padding="same"` and no strides, dilation or groups.
+
+    Raises:
+        ValueError: If `upsample` is asked with others.
     """
 
+    def __init__(self, *args: Any, upsample: bool = False, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.upsample = upsample
+        steps = {*self.strides, *self.dilation_rate, self.groups}
+        self._one_step = steps == {1} and self.data_format == "channels_last"
+        if upsample and not (
+            self._one_step
+            and self.kernel_size == (3, 3)
+            and self.padding == "same"
+        ):
+            raise ValueError(
+                "Expected a kernel of 3x3 and padding='same' alone beside "
+                f"`upsample`. Received: kernel_size={self.kernel_size}, "
+                f"padding={self.padding!r}, strides={self.strides}, "
+                f"dilation_rate={self.dilation_rate}, groups={self.groups}, "
+                f"data_format={self.data_format!r}. Put "
+                "`keras.layers.UpSampling2D(2)` before it instead."
+            )
+
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
-        plain = self.padding == "valid" and self.groups == 1
-        plain = plain and self.data_format == "channels_last"
-        if plain and {*self.strides, *self.dilation_rate} == {1}:
+        if self.upsample:
+            return upsampled_convolution(inputs, kernel)
+        if self.padding == "valid" and self._one_step:
             return convolution(inputs, kernel)
         return super().convolution_op(inputs, kernel)
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        if self.upsample:
+            n, height, width, channels = input_shape
+            input_shape = (
+                n,
+                height and 2 * height,
+                width and 2 * width,
+                channels,
+            )
+        return super().compute_output_shape(input_shape)
+
+    def get_config(self) -> dict:
+        return super().get_config() | {"upsample": self.upsample}
 
 
 @serializable

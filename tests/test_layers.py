@@ -104,6 +104,48 @@ def test_convolution_is_keras_own(n, size, channels, filters, options):
         np.testing.assert_allclose(a, b, atol=1e-4 * np.abs(b).max())
 
 
+@pytest.mark.parametrize("sides", [(9, 8), (4, 3)])
+def test_convolution_of_upsampled_images_is_keras_own(sides):
+    from keras_gans.backend import gradient, vjp
+
+    x = np.random.default_rng(0).normal(size=(3, *sides, 5)).astype("float32")
+    x = ops.convert_to_tensor(x)
+    ours = Conv2D(6, 3, padding="same", upsample=True)
+    theirs = keras.layers.Conv2D(6, 3, padding="same")
+    enlarged = keras.layers.UpSampling2D(2, interpolation="nearest")
+    assert ours(x).shape == ours.compute_output_shape(x.shape)
+    assert ours.compute_output_shape((None, None, 4, 5)) == (None, None, 8, 6)
+    theirs(enlarged(x))
+    theirs.set_weights(ours.get_weights())
+    twin = Conv2D.from_config(ours.get_config())
+    twin(x)
+    twin.set_weights(ours.get_weights())
+
+    results = []
+    for layer in (ours, twin, lambda x: theirs(enlarged(x))):
+        value, pullback = vjp(
+            lambda layer=layer: ops.sum(ops.sin(layer(x))),
+            getattr(layer, "trainable_variables", theirs.trainable_variables),
+        )
+        slopes = gradient(lambda x, layer=layer: ops.sin(layer(x)), x)
+        one = ops.ones((), dtype=value.dtype)
+        results.append([layer(x), value, slopes, *pullback(one)])
+    for found in zip(*results, strict=True):
+        *ours, theirs = map(ops.convert_to_numpy, found)
+        for a in ours:
+            np.testing.assert_allclose(a, theirs, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"strides": 2}, {"padding": "valid"}, {"kernel_size": 5}, {"groups": 2}],
+)
+def test_convolution_of_upsampled_images_takes_no_more(options):
+    options = {"kernel_size": 3, "padding": "same", **options}
+    with pytest.raises(ValueError, match="alone beside `upsample`"):
+        Conv2D(4, upsample=True, **options)
+
+
 @pytest.mark.parametrize("filters", [1, 3, 8])
 def test_convolution_in_a_graph_keeps_the_shape(filters):
     if keras.backend.backend() != "tensorflow":

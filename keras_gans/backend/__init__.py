@@ -14,7 +14,8 @@ on every backend.
 - `sum_over_replicas`, `mean_over_replicas`, `as_logs`: what a step reports.
 - `inference`: a network as a compiled function of NumPy arrays.
 - `fit_callbacks`: what `fit` adds to the callbacks that it is given.
-- `convolution`: without stride and padding, as each computes it fastest.
+- `convolution`, `upsampled_convolution`: without stride, as each computes them
+  fastest.
 - `recomputed`: a function of which the way back keeps the arguments alone.
 - `with_pullback`: a function with a derivative that keeps less than its own.
 
@@ -51,6 +52,7 @@ portable = engine.portable
 recomputed = engine.recomputed
 sum_over_replicas = engine.sum_over_replicas
 synchronize = engine.synchronize
+upsampled_convolution = engine.upsampled_convolution
 with_pullback = engine.with_pullback
 
 

@@ -200,3 +200,9 @@ def with_pullback(fn: Callable, x: jax.Array) -> Any:
 def convolution(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """Convolve `[n, h, w, c]` with `[kh, kw, c, filters]`, unpadded."""
     return keras.ops.conv(x, kernel, padding="valid")
+
+
+def upsampled_convolution(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Convolve `[n, h, w, c]`, twice as large, with `[3, 3, c, filters]`."""
+    x = keras.ops.repeat(keras.ops.repeat(x, 2, 1), 2, 2)
+    return keras.ops.conv(x, kernel, padding="same")

@@ -277,6 +277,29 @@ def convolution(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     return y
 
 
+def upsampled_convolution(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """Convolve `[n, h, w, c]`, twice as large, with `[3, 3, c, filters]`.
+
+    Nearest neighbours, zeros around them: `[n, 2 * h, 2 * w, filters]`. As each
+    pixel stands in four places, sums of the kernel's rows and columns give with
+    4 products what itself gives with 9, as a transposed convolution of 4x4. Of
+    smaller images than 8x8 the sums take longer than they save.
+    """
+    x, kernel = tf.convert_to_tensor(x), tf.convert_to_tensor(kernel)
+    _, height, width, _ = x.shape
+    full = x.dtype in (tf.float32, tf.float64)  # the sums would be rounded
+    if not full or not height or not width or height * width < 64:
+        x = tf.repeat(tf.repeat(x, 2, 1), 2, 2)
+        return tf.nn.conv2d(x, kernel, 1, "SAME")
+    kernel = tf.transpose(kernel, (0, 1, 3, 2))
+    for axis in (0, 1):
+        before, here, after = tf.unstack(kernel, axis=axis)
+        sums = [after, after + here, here + before, before]
+        kernel = tf.stack(sums, axis)
+    shape = tf.shape(x)[0], 2 * height, 2 * width, kernel.shape[2]
+    return tf.nn.conv2d_transpose(x, kernel, shape, 2, "SAME")
+
+
 @tf.custom_gradient
 def _few_filters(x: tf.Tensor, kernel: tf.Tensor) -> tuple:
     """`_scattered`, and derivatives by convolutions, which are faster.

@@ -119,3 +119,11 @@ def convolution(x: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
         # PyTorch 2.13 fails at the derivative of one filter on a CPU.
         kernel = keras.ops.pad(kernel, ((0, 0),) * 3 + ((0, 1),))
     return keras.ops.conv(x, kernel, padding="valid")[..., :filters]
+
+
+def upsampled_convolution(
+    x: torch.Tensor, kernel: torch.Tensor
+) -> torch.Tensor:
+    """Convolve `[n, h, w, c]`, twice as large, with `[3, 3, c, filters]`."""
+    x = keras.ops.repeat(keras.ops.repeat(x, 2, 1), 2, 2)
+    return keras.ops.conv(x, kernel, padding="same")

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from keras_gans.layers import Conv2D
 from keras_gans.registry import serializable
 
 
@@ -18,14 +19,14 @@ def init() -> keras.initializers.Initializer:
     return keras.initializers.RandomNormal(0.0, 0.02)
 
 
-def conv(x: Any, filters: int, size: int = 3, strides: int = 1) -> Any:
-    return layers.Conv2D(
+def conv(x: Any, filters: int, size: int = 3, **options: Any) -> Any:
+    return Conv2D(
         filters,
         size,
-        strides=strides,
         padding="same",
         use_bias=False,
         kernel_initializer=init(),
+        **options,
     )(x)
 
 
@@ -39,7 +40,8 @@ def batch_norm(x: Any) -> Any:
 
 
 def up_block(x: Any, filters: int) -> Any:
-    x = conv(layers.UpSampling2D(2, interpolation="nearest")(x), filters)
+    # By nearest neighbours, before the convolution.
+    x = conv(x, filters, upsample=True)
     return layers.ReLU()(batch_norm(x))
 
 
